@@ -1,0 +1,5 @@
+//! HTTP's vocabulary: one RFC section a file. Pure: no I/O, no clock, no pingora type.
+
+pub mod coding;
+
+pub use coding::Coding;

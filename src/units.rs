@@ -1,0 +1,1 @@
+//! Numbers with units, as operators write them: byte sizes, durations, percentages.
