@@ -1,0 +1,160 @@
+//! The plan for a body that comes from the app.
+//!
+//! The reasons are asked for in a fixed order, so that each response has one and counters add up:
+//! first what the messages are, then what the three sides allow, last what this client wants.
+
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_RANGE};
+
+use super::facts::{COMPRESS_HINT, Offer, RequestFacts, ResponseFacts};
+use super::preference::{Preference, codings, first_of, preference};
+use super::reason::SkipReason;
+use crate::header::coding::Applied;
+use crate::header::{AcceptEncoding, CacheControl, Coding, MediaType, list};
+
+/// What happens to a body. Every response gets exactly one plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPlan {
+    Encode(Coding),
+    Pass(SkipReason),
+}
+
+/// Decides.
+pub fn plan(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> BodyPlan {
+    match encode(request, response, offer) {
+        Ok(coding) => BodyPlan::Encode(coding),
+        Err(reason) => BodyPlan::Pass(reason),
+    }
+}
+
+/// Whether the body of `response` could be coded at all, for a client of this `accept` as for any
+/// other: what [`select`](super::select()) asks about a stored identity representation.
+pub fn codable(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncoding) -> bool {
+    whole_body(response).and_then(|()| permitted(response, offer)).is_ok()
+        && not_coded(response).is_ok()
+        && large_enough(response, offer, accept).is_ok()
+}
+
+/// Whether `Vary: Accept-Encoding` is due: another client might have got the same content in
+/// another coding, be it now or from the cache.
+///
+/// RFC 9110, 12.5.5: an origin "SHOULD generate a Vary header field on a cacheable response when it
+/// wishes that response to be selectively reused", and without it a cache downstream would hand
+/// coded bytes to who cannot read them. The size of the body does not matter: `identity;q=0` has
+/// any size coded. A 304 without a type is that of a resource whose type is not known here; it gets
+/// the field, since 15.4.5 asks for what the 200 would have had.
+pub fn varies(response: &ResponseFacts<'_>, offer: &Offer) -> bool {
+    let known_type_or_304 = match permitted(response, offer) {
+        Ok(()) => true,
+        Err(SkipReason::TypeNotListed) => {
+            response.status == StatusCode::NOT_MODIFIED && MediaType::of(response.headers).is_none()
+        }
+        Err(_) => false,
+    };
+    let recodable = Applied::parse(response.headers) != Applied::Foreign;
+    has_representation(response.status) && known_type_or_304 && recodable
+}
+
+fn encode(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> Result<Coding, SkipReason> {
+    asks_for_whole_body(request)?;
+    whole_body(response)?;
+    permitted(response, offer)?;
+    if request.no_transform {
+        return Err(SkipReason::NoTransform);
+    }
+    not_coded(response)?;
+    let coding = preferred(&request.accept, &offer.codings)?;
+    large_enough(response, offer, &request.accept)?;
+    Ok(coding)
+}
+
+/// What the request is.
+fn asks_for_whole_body(request: &RequestFacts) -> Result<(), SkipReason> {
+    if request.upgrade {
+        return Err(SkipReason::Upgrade);
+    }
+    if request.head {
+        return Err(SkipReason::Head);
+    }
+    // RFC 9110, 14.2: ranges are of the selected representation, after coding. Who asks for one may
+    // well be resuming, and coded bytes made on the fly have no offset to resume from.
+    if request.range {
+        return Err(SkipReason::Partial);
+    }
+    if request.http10 {
+        return Err(SkipReason::Http10);
+    }
+    Ok(())
+}
+
+/// What the response is.
+fn whole_body(response: &ResponseFacts<'_>) -> Result<(), SkipReason> {
+    // RFC 9110, 15.3.7 and 14.4: offsets into a representation, which must not change under them.
+    if response.status == StatusCode::PARTIAL_CONTENT || response.headers.contains_key(CONTENT_RANGE) {
+        return Err(SkipReason::Partial);
+    }
+    // RFC 9110, 6.4.1
+    if !has_representation(response.status)
+        || response.status == StatusCode::NOT_MODIFIED
+        || response.end_of_stream
+        || response.length == Some(0)
+    {
+        return Err(SkipReason::NoBody);
+    }
+    Ok(())
+}
+
+/// RFC 9110, 15.2, 15.3.5 and 15.3.6: 1xx, 204 and 205 have no content, and are about none. A 304
+/// has none either, but is about some.
+fn has_representation(status: StatusCode) -> bool {
+    !status.is_informational() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+}
+
+/// What the operator and the app allow, whoever asks.
+fn permitted(response: &ResponseFacts<'_>, offer: &Offer) -> Result<(), SkipReason> {
+    if !offer.enabled || codings(&offer.codings).next().is_none() {
+        return Err(SkipReason::Disabled);
+    }
+    let hint = |value: &[u8]| value.eq_ignore_ascii_case(b"off");
+    if list::members(response.headers, &COMPRESS_HINT).any(hint) {
+        return Err(SkipReason::Hint);
+    }
+    // RFC 9110, 7.7: a proxy "MUST NOT transform the content" of such a message.
+    if CacheControl::parse(response.headers, &CACHE_CONTROL).no_transform {
+        return Err(SkipReason::NoTransform);
+    }
+    match MediaType::of(response.headers) {
+        Some(media_type) if media_type.is_grpc() => Err(SkipReason::Grpc),
+        Some(media_type) if offer.types.contains(&media_type) => Ok(()),
+        _ => Err(SkipReason::TypeNotListed),
+    }
+}
+
+/// Whatever has been applied, another coding on top would save nothing.
+fn not_coded(response: &ResponseFacts<'_>) -> Result<(), SkipReason> {
+    match Applied::parse(response.headers) {
+        Applied::Known(Coding::Identity) => Ok(()),
+        Applied::Known(_) | Applied::Foreign => Err(SkipReason::AlreadyEncoded),
+    }
+}
+
+/// RFC 9110, 12.5.3: the highest non-zero weight is preferred. Ties go to our order.
+fn preferred(accept: &AcceptEncoding, offered: &[Coding]) -> Result<Coding, SkipReason> {
+    match preference(accept, offered) {
+        Preference::Coded(weight) => first_of(accept, codings(offered), weight).ok_or(SkipReason::NoAccept),
+        Preference::Identity => Err(SkipReason::IdentityPreferred),
+        Preference::Nothing => Err(SkipReason::NoAccept),
+    }
+}
+
+/// A length that is not known counts as large. A client that refuses identity has every size coded.
+fn large_enough(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncoding) -> Result<(), SkipReason> {
+    let small = response.length.is_some_and(|length| length < offer.min_size);
+    if small && accept.accepts(Coding::Identity) {
+        return Err(SkipReason::TooSmall);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
