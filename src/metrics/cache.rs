@@ -1,0 +1,97 @@
+//! What the cache did, counted as it happens; and what it holds, asked of it at each scrape.
+
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntGauge};
+
+use super::children::Children;
+use super::family::{
+    CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
+    CACHE_REQUESTS, CACHE_SIZE_BYTES, Family, PURGES,
+};
+use super::label::{EvictionCause, PurgeResult};
+use super::registry::{Registry, opts};
+use crate::policy::{CacheOutcome, NotStored};
+
+pub struct CacheMeters {
+    requests: Children<CacheOutcome, IntCounter>,
+    not_stored: Children<NotStored, IntCounter>,
+    evictions: Children<EvictionCause, IntCounter>,
+    purges: Children<PurgeResult, IntCounter>,
+}
+
+impl CacheMeters {
+    pub(super) fn register(registry: &Registry) -> Self {
+        Self {
+            requests: Children::of_family(&registry.counters(&CACHE_REQUESTS)),
+            not_stored: Children::of_family(&registry.counters(&CACHE_NOT_STORED)),
+            evictions: Children::of_family(&registry.counters(&CACHE_EVICTIONS)),
+            purges: Children::of_family(&registry.counters(&PURGES)),
+        }
+    }
+
+    pub(super) fn requested(&self, outcome: CacheOutcome) {
+        self.requests.of(outcome).inc();
+    }
+
+    pub(super) fn not_stored(&self, reason: NotStored) {
+        self.not_stored.of(reason).inc();
+    }
+
+    pub fn evicted(&self, cause: EvictionCause) {
+        self.evictions.of(cause).inc();
+    }
+
+    pub fn purge(&self, result: PurgeResult) {
+        self.purges.of(result).inc();
+    }
+}
+
+/// What the cache holds at this moment. Asked at each scrape, so the figures are never older than the answer.
+pub trait CacheGauges: Send + Sync {
+    fn entries(&self) -> u64;
+    /// What the weigher adds up to.
+    fn bytes(&self) -> u64;
+    fn capacity(&self) -> u64;
+    /// Bytes received for responses that are not stored yet.
+    fn fills_in_flight(&self) -> u64;
+}
+
+type Read = fn(&dyn CacheGauges) -> u64;
+
+/// Copies [`CacheGauges`] into gauges when Prometheus asks.
+pub(super) struct CacheCollector {
+    source: Arc<dyn CacheGauges>,
+    gauges: [(IntGauge, Read); 4],
+}
+
+impl CacheCollector {
+    pub fn new(source: Arc<dyn CacheGauges>) -> Self {
+        let gauges: [(&Family, Read); 4] = [
+            (&CACHE_ENTRIES, |cache| cache.entries()),
+            (&CACHE_SIZE_BYTES, |cache| cache.bytes()),
+            (&CACHE_CAPACITY_BYTES, |cache| cache.capacity()),
+            (&CACHE_FILLS_IN_FLIGHT_BYTES, |cache| cache.fills_in_flight()),
+        ];
+        let gauges = gauges.map(|(family, read)| {
+            (IntGauge::with_opts(opts(family)).expect("families of the table are well-formed"), read)
+        });
+        Self { source, gauges }
+    }
+}
+
+impl Collector for CacheCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauges.iter().flat_map(|(gauge, _)| gauge.desc()).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let read = |(gauge, read): &(IntGauge, Read)| {
+            gauge.set(i64::try_from(read(&*self.source)).unwrap_or(i64::MAX));
+            gauge.collect()
+        };
+        self.gauges.iter().flat_map(read).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! Every family in one table: name, kind, labels and help. `conf/metrics.md` explains each to operators, and a test
+//! keeps the two lists equal.
+
+/// What is written on a family's `# TYPE` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One family: all series of one name.
+#[derive(Debug)]
+pub struct Family {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal)*] $help:literal;)+) => {
+        $(pub const $constant: Family = Family {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)+
+
+        /// The table, in the order of the documentation.
+        pub const FAMILIES: &[&Family] = &[$(&$constant),+];
+    };
+}
+
+families! {
+    HTTP_REQUESTS: Counter "vacpack_http_requests_total" ["route" "method" "code"]
+        "Requests of clients that were answered, or given up on.";
+    REQUEST_DURATION: Histogram "vacpack_request_duration_seconds" ["route" "cache"]
+        "From the request's head to the response's last byte.";
+    TIME_TO_FIRST_BYTE: Histogram "vacpack_time_to_first_byte_seconds" ["route" "cache"]
+        "From the request's head to the response's head.";
+    PHASE_DURATION: Histogram "vacpack_phase_duration_seconds" ["phase"]
+        "Where the time of requests goes. A request adds to each phase it went through.";
+    REQUESTS_IN_FLIGHT: Gauge "vacpack_requests_in_flight" []
+        "Requests being answered now.";
+    CONNECTIONS: Gauge "vacpack_connections" []
+        "Open connections of clients.";
+    RESPONSE_BODY_BYTES: Counter "vacpack_response_body_bytes_total" ["side"]
+        "Bytes of response bodies as they crossed the wire, without heads and framing.";
+
+    COMPRESSION_INPUT_BYTES: Counter "vacpack_compression_input_bytes_total" ["algorithm" "mode"]
+        "Bytes that went into encoders.";
+    COMPRESSION_OUTPUT_BYTES: Counter "vacpack_compression_output_bytes_total" ["algorithm" "mode"]
+        "Bytes that came out of encoders.";
+    COMPRESSION_SECONDS: Counter "vacpack_compression_seconds_total" ["algorithm" "mode"]
+        "Time spent inside encoders.";
+    COMPRESSION_RATIO: Histogram "vacpack_compression_ratio" ["algorithm"]
+        "Output over input of each encoded body. Lower is smaller.";
+    COMPRESSION_SKIPPED: Counter "vacpack_compression_skipped_total" ["reason"]
+        "Bodies passed through as they were, by reason.";
+
+    CACHE_REQUESTS: Counter "vacpack_cache_requests_total" ["status"]
+        "Requests of clients, by what the cache had for them.";
+    CACHE_NOT_STORED: Counter "vacpack_cache_not_stored_total" ["reason"]
+        "Responses of the app that were not stored, by reason.";
+    CACHE_ENTRIES: Gauge "vacpack_cache_entries" []
+        "Resources in the cache.";
+    CACHE_SIZE_BYTES: Gauge "vacpack_cache_size_bytes" []
+        "Memory that the cache accounts for: bodies, heads and keys.";
+    CACHE_CAPACITY_BYTES: Gauge "vacpack_cache_capacity_bytes" []
+        "Memory that the cache may account for.";
+    CACHE_FILLS_IN_FLIGHT_BYTES: Gauge "vacpack_cache_fills_in_flight_bytes" []
+        "Bytes of responses that are being received for the cache now.";
+    CACHE_EVICTIONS: Counter "vacpack_cache_evictions_total" ["cause"]
+        "Resources that left the cache, by cause.";
+    PURGES: Counter "vacpack_purges_total" ["result"]
+        "Purge requests, by result.";
+
+    UPSTREAM_CONNECTIONS: Counter "vacpack_upstream_connections_total" ["reused"]
+        "Connections taken for requests to the app: new ones, and kept ones that were reused.";
+    UPSTREAM_ERRORS: Counter "vacpack_upstream_errors_total" ["reason"]
+        "Attempts to get an answer from the app that failed, by reason.";
+    UPSTREAM_RETRIES: Counter "vacpack_upstream_retries_total" []
+        "Failed attempts that were made once more.";
+
+    ACCESS_LOG_DROPPED: Counter "vacpack_access_log_dropped_total" []
+        "Access log lines given up because standard output could not take them.";
+    BUILD_INFO: Gauge "vacpack_build_info" ["version" "revision"]
+        "Always 1. The labels say which build runs.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        for family in FAMILIES {
+            assert!(family.name.starts_with("vacpack_"), "{}", family.name);
+            assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}

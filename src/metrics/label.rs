@@ -1,0 +1,238 @@
+//! Closed label sets: every label of every family is an enum, a status code or a name out of the configuration.
+//!
+//! What a peer sends never becomes a label value, so the number of series has a bound that no traffic can move. A closed
+//! set also has positions, so the children of a family are resolved once and then found by index: no lock, no hash.
+
+use http::{Method, StatusCode};
+
+use crate::negotiate::SkipReason;
+use crate::policy::{CacheOutcome, NotStored};
+
+/// A label whose values are known when the program is compiled.
+pub trait Label: Copy + Sized + 'static {
+    /// Every value, each at the position that [`Label::index`] gives.
+    const ALL: &'static [Self];
+    /// The word that operators see.
+    fn label(self) -> &'static str;
+    fn index(self) -> usize;
+}
+
+/// An enum of unit variants together with its label words.
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$about])* $variant,)+ }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn label(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    )+};
+}
+
+labels! {
+    /// Request methods of RFC 9110, section 9, and PATCH (RFC 5789). Any other token is one value.
+    MethodLabel {
+        Connect = "CONNECT",
+        Delete = "DELETE",
+        Get = "GET",
+        Head = "HEAD",
+        Options = "OPTIONS",
+        Patch = "PATCH",
+        Post = "POST",
+        Put = "PUT",
+        Trace = "TRACE",
+        Other = "OTHER",
+    }
+
+    /// Which connection body bytes were counted on.
+    Side {
+        Upstream = "upstream",
+        Client = "client",
+    }
+
+    /// When an encoder ran.
+    Mode {
+        /// While the app's body streamed to the client.
+        Live = "live",
+        /// From a stored representation: for a client that accepts none of the stored codings, or to improve it.
+        Derived = "derived",
+    }
+
+    /// Why an entry left the cache.
+    EvictionCause {
+        Expired = "expired",
+        Size = "size",
+        /// More variants of one resource than are kept: the oldest went.
+        Variants = "variants",
+        Purged = "purged",
+    }
+
+    /// Why an attempt to get an answer from the app failed.
+    UpstreamError {
+        /// No connection, for a reason that has no word of its own.
+        Connect = "connect",
+        /// Nothing listens on the app's address.
+        Refused = "refused",
+        /// Connecting, waiting or reading took longer than its limit.
+        Timeout = "timeout",
+        Tls = "tls",
+        /// What came back is not HTTP.
+        Protocol = "protocol",
+        /// The connection ended before the response did.
+        Closed = "closed",
+    }
+
+    /// Whether a request to the app travelled on a kept connection.
+    Reused {
+        No = "false",
+        Yes = "true",
+    }
+
+    /// The parts of a request's time.
+    Phase {
+        CacheLookup = "cache_lookup",
+        /// Waiting for somebody else's fetch of the same object.
+        LockWait = "lock_wait",
+        UpstreamConnect = "upstream_connect",
+        /// From the request sent to the response's head.
+        UpstreamWait = "upstream_wait",
+        /// From the head to the body's last byte.
+        UpstreamBody = "upstream_body",
+        Compress = "compress",
+    }
+
+    /// What a purge request came to.
+    PurgeResult {
+        Purged = "purged",
+        /// Nothing of that address was stored.
+        Nothing = "nothing",
+        /// Neither from loopback nor with the token.
+        Refused = "refused",
+        /// The request does not say what to purge.
+        Invalid = "invalid",
+        Failed = "failed",
+    }
+}
+
+/// Gives a vocabulary enum of another module its positions.
+macro_rules! closed {
+    ($($name:ty),+) => {$(
+        impl Label for $name {
+            const ALL: &'static [Self] = &<$name>::ALL;
+
+            fn label(self) -> &'static str {
+                <$name>::label(self)
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    )+};
+}
+
+closed!(CacheOutcome, NotStored, SkipReason);
+
+impl From<&Method> for MethodLabel {
+    fn from(method: &Method) -> Self {
+        match *method {
+            Method::CONNECT => Self::Connect,
+            Method::DELETE => Self::Delete,
+            Method::GET => Self::Get,
+            Method::HEAD => Self::Head,
+            Method::OPTIONS => Self::Options,
+            Method::PATCH => Self::Patch,
+            Method::POST => Self::Post,
+            Method::PUT => Self::Put,
+            Method::TRACE => Self::Trace,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The `code` label: a status code of the five classes of RFC 9110, section 15, or `other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// 100 to 599.
+    Known(u16),
+    /// Outside the classes, or the client left before it got a head.
+    Other,
+}
+
+impl Code {
+    pub const FIRST: u16 = 100;
+    pub const LAST: u16 = 599;
+
+    pub fn of(status: Option<StatusCode>) -> Self {
+        match status.map(|status| status.as_u16()) {
+            Some(code @ Self::FIRST..=Self::LAST) => Self::Known(code),
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions_and_words_agree<L: Label>() {
+        for (position, value) in L::ALL.iter().enumerate() {
+            assert_eq!(value.index(), position, "{}", value.label());
+            let twins = L::ALL.iter().filter(|other| other.label() == value.label());
+            assert_eq!(twins.count(), 1, "{} is the word of two values", value.label());
+        }
+    }
+
+    #[test]
+    fn every_value_stands_at_its_index_under_a_word_of_its_own() {
+        positions_and_words_agree::<MethodLabel>();
+        positions_and_words_agree::<Side>();
+        positions_and_words_agree::<Mode>();
+        positions_and_words_agree::<EvictionCause>();
+        positions_and_words_agree::<UpstreamError>();
+        positions_and_words_agree::<Reused>();
+        positions_and_words_agree::<Phase>();
+        positions_and_words_agree::<PurgeResult>();
+        positions_and_words_agree::<CacheOutcome>();
+        positions_and_words_agree::<NotStored>();
+        positions_and_words_agree::<SkipReason>();
+    }
+
+    /// The library hashes label values one after the other without a mark between them, so `("a", "bGET")` and
+    /// `("ab", "GET")` could share a child. They cannot while no value of a later label ends in another one.
+    #[test]
+    fn no_method_or_outcome_is_the_tail_of_another() {
+        fn tail_free<L: Label>() {
+            for value in L::ALL {
+                for other in L::ALL.iter().filter(|other| other.index() != value.index()) {
+                    assert!(!other.label().ends_with(value.label()), "{} {}", other.label(), value.label());
+                }
+            }
+        }
+        tail_free::<MethodLabel>();
+        tail_free::<CacheOutcome>();
+    }
+
+    #[test]
+    fn unknown_methods_and_codes_are_one_value() {
+        let brewing = Method::from_bytes(b"BREW").expect("a token");
+        assert_eq!(MethodLabel::from(&brewing), MethodLabel::Other);
+        // Methods are case-sensitive (RFC 9110, section 9.1).
+        let lower = Method::from_bytes(b"get").expect("a token");
+        assert_eq!(MethodLabel::from(&lower), MethodLabel::Other);
+        assert_eq!(Code::of(None), Code::Other);
+        assert_eq!(Code::of(StatusCode::from_u16(100).ok()), Code::Known(100));
+        assert_eq!(Code::of(StatusCode::from_u16(599).ok()), Code::Known(599));
+        assert_eq!(Code::of(StatusCode::from_u16(600).ok()), Code::Other);
+        assert_eq!(Code::of(StatusCode::from_u16(999).ok()), Code::Other);
+    }
+}

@@ -1,0 +1,76 @@
+//! `conf/metrics.md` and the table of families say the same.
+
+use std::collections::BTreeSet;
+
+use super::promtool;
+use crate::metrics::family::{FAMILIES, Family};
+use crate::metrics::label::Label;
+use crate::metrics::{EvictionCause, Mode, Phase, PurgeResult, UpstreamError};
+use crate::negotiate::SkipReason;
+use crate::policy::{CacheOutcome, NotStored};
+
+const PAGE: &str = include_str!("../../../conf/metrics.md");
+
+/// Each family has one row, `| name | kind | labels | meaning |`, and each row a family.
+#[test]
+fn every_family_is_documented_and_every_documented_family_exists() {
+    let mut documented = BTreeSet::new();
+    for row in PAGE.lines().filter(|line| line.starts_with("| `vacpack_")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let family = (cells[1].to_owned(), cells[2].to_owned(), cells[3].to_owned());
+        assert!(documented.insert(family), "{row} stands there twice");
+        assert!(cells[4].len() > 20, "{row} explains nothing");
+    }
+    let labels =
+        |family: &Family| family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    let table = FAMILIES
+        .iter()
+        .map(|family| (format!("`{}`", family.name), family.kind.word().to_owned(), labels(family)))
+        .collect();
+    assert_eq!(documented, table);
+}
+
+/// The page says what each label value means, so each value has to be on it.
+#[test]
+fn every_label_value_is_documented() {
+    fn words<L: Label>() -> impl Iterator<Item = &'static str> {
+        L::ALL.iter().map(|value| value.label())
+    }
+    let words = words::<CacheOutcome>()
+        .chain(words::<SkipReason>())
+        .chain(words::<NotStored>())
+        .chain(words::<EvictionCause>())
+        .chain(words::<UpstreamError>())
+        .chain(words::<Phase>())
+        .chain(words::<PurgeResult>())
+        .chain(words::<Mode>());
+    let missing: Vec<_> = words.filter(|word| !PAGE.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "conf/metrics.md does not explain {missing:?}");
+}
+
+/// Every series that the page's queries name exists.
+#[test]
+fn queries_of_the_documentation_name_real_series() {
+    let known = |name: &str| {
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        FAMILIES.iter().any(|family| family.name == name || Some(family.name) == base)
+    };
+    let word = |each: char| each.is_ascii_alphanumeric() || each == '_';
+    for name in PAGE.split(|each| !word(each)).filter(|name| name.starts_with("vacpack_") && !name.ends_with('_')) {
+        assert!(known(name), "{name}");
+    }
+}
+
+/// A line that starts with a space goes on with the query before it.
+#[test]
+fn promtool_understands_every_query_of_the_documentation() {
+    let blocks = PAGE.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let queries: Vec<String> =
+        blocks.flat_map(|block| block.replace("\n ", " ").lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert!(queries.len() >= 10, "{queries:?}");
+    let mut rules = String::from("groups:\n- name: page\n  rules:\n");
+    for (number, query) in queries.iter().enumerate() {
+        rules += &format!("  - record: page:query{number}\n    expr: {query:?}\n");
+    }
+    promtool(&["check", "rules", "/dev/stdin"], &rules);
+}
