@@ -1,0 +1,182 @@
+//! Answers the admin listener's requests. The platform reads and writes HTTP; this decides the response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::services::listening::Service;
+
+use super::access::{Peer, Token, authorise};
+use super::endpoint::{Endpoint, NoEndpoint};
+use super::lifecycle::{Lifecycle, State};
+use super::purge::{self, Purge};
+use super::reply::{self, Reply};
+use crate::metrics::{self, Metrics, PurgeResult};
+
+/// A client that sends a body of a few bytes for longer than this is not one of ours.
+const BODY_LIMIT: Duration = Duration::from_secs(5);
+/// A client that takes an answer of some 100 KB for longer than this is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+pub struct AdminApp {
+    metrics: Arc<Metrics>,
+    lifecycle: Arc<Lifecycle>,
+    cache: Arc<dyn Purge>,
+    token: Option<Token>,
+}
+
+impl AdminApp {
+    pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, token: Option<Token>) -> Self {
+        Self { metrics, lifecycle, cache, token }
+    }
+
+    /// The service to give to the server, once it has an address. One thread: a slow scrape must not take a core from
+    /// the proxy.
+    pub fn into_service(self) -> Service<Self> {
+        let mut service = Service::new("admin".to_owned(), self);
+        service.threads = Some(1);
+        service
+    }
+
+    async fn answer(&self, session: &mut ServerSession) -> Reply {
+        let request = session.req_header();
+        let path = request.uri.path();
+        match Endpoint::find(&request.method, path) {
+            Ok(Endpoint::Index) => reply::text(StatusCode::OK, index()),
+            Ok(Endpoint::Startup) => self.startup(),
+            Ok(Endpoint::Live) => reply::text(StatusCode::OK, "alive\n"),
+            Ok(Endpoint::Ready) => self.ready(),
+            Ok(Endpoint::Metrics) => self.scrape(),
+            Ok(Endpoint::Purge) => self.purge(session).await,
+            Err(NoEndpoint::Method { allow }) => reply::method_not_allowed(path, allow),
+            Err(NoEndpoint::Path) => {
+                reply::text(StatusCode::NOT_FOUND, format!("nothing here; there is:\n{}", index()))
+            }
+        }
+    }
+
+    fn startup(&self) -> Reply {
+        match self.lifecycle.has_started() {
+            true => reply::text(StatusCode::OK, "started\n"),
+            false => reply::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        }
+    }
+
+    fn ready(&self) -> Reply {
+        let state = self.lifecycle.state();
+        let status = match state {
+            State::Ready => StatusCode::OK,
+            State::Starting | State::AppDown | State::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        reply::text(status, format!("{}\n", state.word()))
+    }
+
+    fn scrape(&self) -> Reply {
+        match self.metrics.exposition() {
+            Ok(text) => reply::typed(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()),
+            Err(error) => {
+                tracing::error!(%error, "the metrics cannot be written");
+                reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n"))
+            }
+        }
+    }
+
+    async fn purge(&self, session: &mut ServerSession) -> Reply {
+        let peer = peer(session);
+        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
+            self.metrics.cache.purge(PurgeResult::Refused);
+            tracing::warn!(%peer, ?refusal, "purge refused");
+            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        }
+        let body = match read_body(session, purge::LONGEST_BODY).await {
+            Ok(body) => body,
+            Err(error) => return self.invalid_purge(error.status(), error.advice()),
+        };
+        match purge::target(session.req_header().uri.query().unwrap_or_default(), &body) {
+            Ok(url) => purge::run(&*self.cache, &url, peer, &self.metrics),
+            Err(message) => self.invalid_purge(StatusCode::BAD_REQUEST, &message),
+        }
+    }
+
+    fn invalid_purge(&self, status: StatusCode, message: &str) -> Reply {
+        self.metrics.cache.purge(PurgeResult::Invalid);
+        reply::refusal(status, message)
+    }
+}
+
+#[async_trait]
+impl ServeHttp for AdminApp {
+    async fn response(&self, session: &mut ServerSession) -> Reply {
+        session.set_write_timeout(Some(WRITE_LIMIT));
+        let head = session.req_header().method == Method::HEAD;
+        let reply = self.answer(session).await;
+        // What is left of a body would be read, without a limit, before the connection is used again.
+        if !session.is_body_done() {
+            session.set_keepalive(None);
+        }
+        if head { reply::without_body(reply) } else { reply }
+    }
+}
+
+fn peer(session: &ServerSession) -> Peer {
+    match session.client_addr() {
+        Some(SocketAddr::Inet(address)) => Peer::Address(address.ip()),
+        Some(SocketAddr::Unix(_)) => Peer::Local,
+        None => Peer::Unknown,
+    }
+}
+
+/// Why a request's body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyProblem {
+    TooLong,
+    TooSlow,
+    Broken,
+}
+
+impl BodyProblem {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::TooLong => "the body is longer than one URL can be: send {\"url\": \"http://host/path\"}",
+            Self::TooSlow => "the body did not arrive in time: check its Content-Length",
+            Self::Broken => "the body ended too early: check its Content-Length",
+        }
+    }
+}
+
+async fn read_body(session: &mut ServerSession, longest: usize) -> Result<Vec<u8>, BodyProblem> {
+    let read = async {
+        let mut body = Vec::new();
+        while let Some(chunk) = session.read_request_body().await.map_err(|_| BodyProblem::Broken)? {
+            if body.len() + chunk.len() > longest {
+                return Err(BodyProblem::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    };
+    tokio::time::timeout(BODY_LIMIT, read).await.unwrap_or(Err(BodyProblem::TooSlow))
+}
+
+fn index() -> String {
+    let mut page = String::from("vacpack admin\n\n");
+    for endpoint in Endpoint::ALL {
+        page += &format!("{:<10} {:<10} {}\n", endpoint.allow(), endpoint.path(), endpoint.about());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests;

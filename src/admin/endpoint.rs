@@ -1,0 +1,87 @@
+//! The table of endpoints, and which one a request means.
+
+use http::Method;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    Index,
+    Startup,
+    Live,
+    Ready,
+    Metrics,
+    Purge,
+}
+
+/// What a request asked for that is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEndpoint {
+    /// The path exists, the method does not: the `Allow` field (RFC 9110, section 15.5.6).
+    Method {
+        allow: &'static str,
+    },
+    Path,
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 6] = [Self::Index, Self::Startup, Self::Live, Self::Ready, Self::Metrics, Self::Purge];
+
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::Startup => "/startupz",
+            Self::Live => "/livez",
+            Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Purge => "/purge",
+        }
+    }
+
+    /// One sentence for the index.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Index => "this page",
+            Self::Startup => "200 once the configuration is read and the listeners are bound",
+            Self::Live => "200 while the process answers at all",
+            Self::Ready => "200 while traffic should come; 503 with the reason otherwise",
+            Self::Metrics => "Prometheus metrics",
+            Self::Purge => "?url=http://host/path removes it from the cache; from 127.0.0.1 or with the admin token",
+        }
+    }
+
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Self::Purge => "POST",
+            Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics => "GET, HEAD",
+        }
+    }
+
+    pub fn find(method: &Method, path: &str) -> Result<Self, NoEndpoint> {
+        let found = Self::ALL.into_iter().find(|endpoint| endpoint.path() == path).ok_or(NoEndpoint::Path)?;
+        let allow = found.allow();
+        // Methods are case-sensitive (RFC 9110, section 9.1).
+        let allowed = allow.split(", ").any(|each| each == method.as_str());
+        if allowed { Ok(found) } else { Err(NoEndpoint::Method { allow }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_get_and_changing_is_post() {
+        assert_eq!(Endpoint::find(&Method::GET, "/metrics"), Ok(Endpoint::Metrics));
+        assert_eq!(Endpoint::find(&Method::HEAD, "/readyz"), Ok(Endpoint::Ready));
+        assert_eq!(Endpoint::find(&Method::POST, "/purge"), Ok(Endpoint::Purge));
+        assert_eq!(Endpoint::find(&Method::GET, "/purge"), Err(NoEndpoint::Method { allow: "POST" }));
+        assert_eq!(Endpoint::find(&Method::HEAD, "/purge"), Err(NoEndpoint::Method { allow: "POST" }));
+        assert_eq!(Endpoint::find(&Method::POST, "/livez"), Err(NoEndpoint::Method { allow: "GET, HEAD" }));
+    }
+
+    #[test]
+    fn paths_are_exact() {
+        for path in ["", "/metrics/", "/Metrics", "//metrics", "/metrics?", "*", "/../metrics"] {
+            assert_eq!(Endpoint::find(&Method::GET, path), Err(NoEndpoint::Path), "{path}");
+        }
+    }
+}
