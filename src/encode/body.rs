@@ -1,0 +1,199 @@
+//! One response body on its way through an encoder: chunks in, coded chunks out, the end mark exactly once.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::{self, Codec, CodecError};
+use super::level::Setup;
+use crate::header::Coding;
+
+/// Encodes one response body and counts what it cost.
+///
+/// After `finish` it never emits another byte; after an error neither, so that plain bytes can never follow coded ones.
+pub struct BodyEncoder {
+    setup: Setup,
+    stage: Stage,
+    out: BytesMut,
+    /// Bytes were written since the last flush.
+    unflushed: bool,
+    input_bytes: u64,
+    output_bytes: u64,
+    busy: Duration,
+}
+
+enum Stage {
+    Open(Box<dyn Codec>),
+    Finished,
+    Failed,
+}
+
+impl BodyEncoder {
+    /// An encoder for a plan of [`super::setup`]. Identity is not a coding to encode with.
+    pub fn new(setup: &Setup) -> Result<Self, CodecError> {
+        let codec = codec::encoder(setup)?.ok_or_else(|| CodecError::Refused {
+            coding: Coding::Identity,
+            why: "identity bytes need no encoder".to_owned(),
+        })?;
+        Ok(Self {
+            setup: *setup,
+            stage: Stage::Open(codec),
+            out: BytesMut::new(),
+            unflushed: false,
+            input_bytes: 0,
+            output_bytes: 0,
+            busy: Duration::ZERO,
+        })
+    }
+
+    /// Takes a chunk; returns what is ready, often nothing. With `flush`, everything taken so far becomes decodable.
+    pub fn push(&mut self, chunk: &[u8], flush: bool) -> Result<Bytes, CodecError> {
+        let Stage::Open(codec) = &mut self.stage else {
+            return Err(self.closed());
+        };
+        self.unflushed |= !chunk.is_empty();
+        if !self.unflushed {
+            // Writing nothing, or flushing twice, would add bytes that say nothing.
+            return Ok(Bytes::new());
+        }
+        let started = Instant::now();
+        let result =
+            codec.write(chunk, &mut self.out).and_then(|()| if flush { codec.flush(&mut self.out) } else { Ok(()) });
+        self.busy += started.elapsed();
+        self.input_bytes += chunk.len() as u64;
+        self.unflushed = !flush;
+        self.settle(result)
+    }
+
+    /// Ends the body: the rest and the end mark, also for a body without a byte. A second call gives `None`.
+    pub fn finish(&mut self) -> Result<Option<Bytes>, CodecError> {
+        match std::mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::Open(codec) => {
+                let started = Instant::now();
+                let result = codec.finish(&mut self.out);
+                self.busy += started.elapsed();
+                self.settle(result).map(Some)
+            }
+            Stage::Finished => Ok(None),
+            Stage::Failed => {
+                self.stage = Stage::Failed;
+                Err(self.closed())
+            }
+        }
+    }
+
+    fn settle(&mut self, result: Result<(), CodecError>) -> Result<Bytes, CodecError> {
+        if let Err(error) = result {
+            self.stage = Stage::Failed;
+            self.out = BytesMut::new();
+            return Err(error);
+        }
+        if self.out.is_empty() {
+            // The room stays for the next chunk.
+            return Ok(Bytes::new());
+        }
+        self.output_bytes += self.out.len() as u64;
+        // Given away whole: a buffer shared with what is on its way to the client would be memory that nobody counts.
+        Ok(std::mem::take(&mut self.out).freeze())
+    }
+
+    fn closed(&self) -> CodecError {
+        CodecError::Closed { coding: self.setup.coding }
+    }
+
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    /// Identity bytes taken so far.
+    pub fn input_bytes(&self) -> u64 {
+        self.input_bytes
+    }
+
+    /// Coded bytes handed out so far.
+    pub fn output_bytes(&self) -> u64 {
+        self.output_bytes
+    }
+
+    /// Time spent inside the codec.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Bytes of heap held now; nothing is left after the end.
+    pub fn heap(&self) -> usize {
+        let codec = match &self.stage {
+            Stage::Open(codec) => codec.heap(),
+            Stage::Finished | Stage::Failed => 0,
+        };
+        codec + self.out.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::{Live, setup};
+
+    /// Takes one chunk and breaks at the next call.
+    struct Broken(u32);
+
+    impl Codec for Broken {
+        fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
+            self.0 += 1;
+            out.extend_from_slice(input);
+            if self.0 == 1 { Ok(()) } else { Err(broken()) }
+        }
+
+        fn flush(&mut self, _: &mut BytesMut) -> Result<(), CodecError> {
+            Err(broken())
+        }
+
+        fn finish(self: Box<Self>, _: &mut BytesMut) -> Result<(), CodecError> {
+            Err(broken())
+        }
+
+        fn heap(&self) -> usize {
+            1 << 20
+        }
+    }
+
+    fn broken() -> CodecError {
+        CodecError::Refused { coding: Coding::Gzip, why: "broken".to_owned() }
+    }
+
+    fn with_broken_codec() -> BodyEncoder {
+        let mut encoder = BodyEncoder::new(&setup(Coding::Gzip, Live::Auto, None)).unwrap();
+        encoder.stage = Stage::Open(Box::new(Broken(0)));
+        assert_eq!(encoder.push(b"one", false).unwrap(), "one");
+        encoder
+    }
+
+    #[test]
+    fn an_error_is_the_end_whatever_is_tried_next() {
+        let closed = CodecError::Closed { coding: Coding::Gzip };
+        for flush in [false, true] {
+            let mut encoder = with_broken_codec();
+            assert_eq!(encoder.push(b"two", flush), Err(broken()));
+            assert_eq!(encoder.push(b"three", flush), Err(closed.clone()));
+            assert_eq!(encoder.finish(), Err(closed.clone()));
+            assert_eq!(encoder.finish(), Err(closed.clone()));
+            // What the codec wrote before it broke went nowhere.
+            assert_eq!(encoder.output_bytes(), 3);
+            assert_eq!(encoder.heap(), 0);
+            assert!(!encoder.is_open());
+        }
+    }
+
+    #[test]
+    fn an_end_mark_that_fails_is_an_error() {
+        let mut encoder = with_broken_codec();
+        assert_eq!(encoder.finish(), Err(broken()));
+        assert!(encoder.finish().is_err());
+        assert_eq!(encoder.output_bytes(), 3);
+    }
+}

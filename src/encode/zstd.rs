@@ -1,0 +1,155 @@
+//! Zstandard (RFC 8878, RFC 9659): the one file that names the `zstd` crate.
+//!
+//! The content size is never pledged: a pledge that turns out wrong is an error after the head has gone out, and what it
+//! buys - tables that fit the body - is said with explicit parameters instead, at the same ratio.
+
+use ::zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, SafeResult, get_error_name};
+use bytes::BytesMut;
+
+use super::codec::{Codec, CodecError, Decode, DecodeError, Step};
+use super::level::Setup;
+use super::spare;
+use crate::header::Coding;
+
+/// RFC 9659, section 3: a content coding's window is at most 8 MiB; decoders may refuse more, and so do we.
+const MAX_WINDOW: u32 = 23;
+
+pub(super) struct Encoder {
+    context: CCtx<'static>,
+}
+
+impl Encoder {
+    pub(super) fn new(setup: &Setup) -> Result<Self, CodecError> {
+        let mut context = CCtx::try_create().ok_or_else(|| refused("no memory for a context".to_owned()))?;
+        for parameter in parameters(setup) {
+            context.set_parameter(parameter).map_err(refused_code)?;
+        }
+        Ok(Self { context })
+    }
+
+    /// Calls `work` with room in `out` until it says that it has nothing left.
+    fn drain(
+        &mut self,
+        out: &mut BytesMut,
+        mut work: impl FnMut(&mut CCtx<'static>, &mut OutBuffer<'_, [u8]>) -> SafeResult,
+    ) -> Result<(), CodecError> {
+        loop {
+            let start = out.len();
+            out.resize(start + spare(0), 0);
+            let mut buffer = OutBuffer::around(&mut out[start..]);
+            let left = work(&mut self.context, &mut buffer);
+            let written = buffer.pos();
+            out.truncate(start + written);
+            if left.map_err(refused_code)? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Tables no larger than the plan's, and never larger than the level's own.
+fn parameters(setup: &Setup) -> Vec<CParameter> {
+    let (hash, chain) = match setup.level {
+        ..=1 => (14, 13),
+        2 => (16, 15),
+        3 | 4 => (17, 16),
+        5.. => (setup.table, setup.table),
+    };
+    let mut parameters = vec![
+        CParameter::CompressionLevel(setup.level),
+        CParameter::WindowLog(setup.window),
+        CParameter::HashLog(setup.table.min(hash)),
+        CParameter::ChainLog(setup.window.min(chain)),
+        // RFC 8878, section 3.1.1: optional; HTTP has its own integrity, and four bytes are four bytes.
+        CParameter::ChecksumFlag(false),
+    ];
+    // The lazy searches. Below them is a plain hash of the level's own width, above them a tree that wants 3.
+    if (5..=12).contains(&setup.level) {
+        parameters.push(CParameter::MinMatch(setup.min_match));
+    }
+    parameters
+}
+
+impl Codec for Encoder {
+    fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
+        let mut input = InBuffer::around(input);
+        while input.pos() < input.src.len() {
+            let start = out.len();
+            out.resize(start + spare(input.src.len() - input.pos()), 0);
+            let mut buffer = OutBuffer::around(&mut out[start..]);
+            let result = self.context.compress_stream(&mut buffer, &mut input);
+            let written = buffer.pos();
+            out.truncate(start + written);
+            result.map_err(refused_code)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, out: &mut BytesMut) -> Result<(), CodecError> {
+        self.drain(out, |context, buffer| context.flush_stream(buffer))
+    }
+
+    fn finish(mut self: Box<Self>, out: &mut BytesMut) -> Result<(), CodecError> {
+        self.drain(out, |context, buffer| context.end_stream(buffer))
+    }
+
+    fn heap(&self) -> usize {
+        self.context.sizeof()
+    }
+}
+
+fn refused(why: String) -> CodecError {
+    CodecError::Refused { coding: Coding::Zstd, why }
+}
+
+fn refused_code(code: usize) -> CodecError {
+    refused(get_error_name(code).to_owned())
+}
+
+pub(super) struct Decoder {
+    context: DCtx<'static>,
+    /// Frames read to their end. RFC 8878, section 3: a body is a series of them.
+    ended: u64,
+    /// Some of the current frame was read.
+    within: bool,
+}
+
+impl Decoder {
+    pub(super) fn new() -> Result<Self, DecodeError> {
+        let mut context = DCtx::try_create().ok_or_else(|| corrupt("no memory for a context"))?;
+        context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW)).map_err(|code| corrupt(get_error_name(code)))?;
+        Ok(Self { context, ended: 0, within: false })
+    }
+
+    fn failure(&self, code: usize) -> DecodeError {
+        // Behind a whole frame and not the beginning of another one.
+        if self.ended > 0 && !self.within {
+            return DecodeError::Trailing { coding: Coding::Zstd };
+        }
+        corrupt(get_error_name(code))
+    }
+}
+
+impl Decode for Decoder {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+        if input.is_empty() && !self.within {
+            return Ok(Step::default());
+        }
+        let mut source = InBuffer::around(input);
+        let mut target = OutBuffer::around(output);
+        let left = self.context.decompress_stream(&mut target, &mut source).map_err(|code| self.failure(code))?;
+        if left == 0 {
+            self.ended += 1;
+        }
+        self.within = left != 0;
+        Ok(Step { read: source.pos(), written: target.pos() })
+    }
+
+    fn complete(&self) -> bool {
+        self.ended > 0 && !self.within
+    }
+}
+
+fn corrupt(why: &str) -> DecodeError {
+    DecodeError::Corrupt { coding: Coding::Zstd, why: why.to_owned() }
+}
