@@ -1,1 +1,46 @@
-//! TODO
+//! The cache: one resource, many representations. It moves bytes and decides nothing about HTTP.
+//!
+//! ```text
+//!   ResourceKey --> Resource --> Variant (one selection of the app's Vary)
+//!                                   |-- head, freshness, validators: the app's, as identity
+//!                                   `-- Representation* {br, zstd, gzip, identity}: body + ready-made head
+//! ```
+//!
+//! A response is stored in the coding its first client asked for, as it streamed ([`fill`]). A client that accepts
+//! none of the stored codings gets one derived from a stored one, once, and it is kept (`derive`). A hit in a stored
+//! coding runs no codec, parses no field and copies no body (`hit`). A purge is ordered with every write by one lock
+//! ([`purge`]), so a fill, a 304 or a derivation that was under way when it came cannot bring the purged bytes back.
+//!
+//! What is asked from outside: [`memory::Memory`] is pingora's `Storage`. The proxy hands its facts in through typed
+//! side channels - a [`RequestView`] in the cache key, a [`FillPlan`] or a [`RefreshPlan`] in the meta - and finds a
+//! [`Found`] in the meta of a hit. Every decision about what may be stored or reused was made before, in `policy`.
+
+mod buffer;
+pub mod clock;
+mod derive;
+pub mod events;
+pub mod fill;
+mod head;
+mod hit;
+pub mod key;
+mod map;
+pub mod memory;
+pub mod purge;
+pub mod representation;
+pub mod resource;
+pub mod storage;
+mod streamed;
+#[cfg(test)]
+mod tests;
+pub mod variant;
+mod weight;
+
+pub use clock::Moment;
+pub use events::{Derivation, Events, EvictionCause, Refusal, Silent};
+pub use fill::{BodyFacts, FillOutcome, FillPlan};
+pub use key::{KeyRules, Partition, ResourceKey, resource_key};
+pub use memory::{Limits, Memory, Purged};
+pub use representation::Representation;
+pub use resource::Resource;
+pub use storage::{Found, RefreshPlan, RequestView, cache_key};
+pub use variant::Variant;

@@ -1,0 +1,90 @@
+//! What happens in the cache, for those who count. The cache knows no metric; `metrics` implements this.
+
+use std::time::Duration;
+
+use crate::header::Coding;
+
+/// Why a response that was allowed to be stored was not. The variant's name is the metric label and the log word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The body passed `max_object`.
+    TooLarge,
+    /// Bodies being filled hold their share of the memory already.
+    OverBudget,
+    /// The body did not come to its end: the app, the client or an encoder failed.
+    Aborted,
+    /// It was purged while it was being fetched.
+    Purged,
+    /// The app applied a coding that vacpack cannot tell clients apart by.
+    ForeignCoding,
+    /// The proxy sent no plan along: a defect, stated rather than guessed around.
+    NoPlan,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 6] =
+        [Self::TooLarge, Self::OverBudget, Self::Aborted, Self::Purged, Self::ForeignCoding, Self::NoPlan];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::OverBudget => "over_budget",
+            Self::Aborted => "aborted",
+            Self::Purged => "purged",
+            Self::ForeignCoding => "foreign_coding",
+            Self::NoPlan => "no_plan",
+        }
+    }
+}
+
+/// Why a resource left the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EvictionCause {
+    /// Its retention ended.
+    Expired,
+    /// Room was needed, or it was not asked for often enough to be let in.
+    Size,
+    /// Purged or invalidated.
+    Purged,
+    /// More variants than `max_variants`: the oldest went, its resource stayed.
+    Variants,
+}
+
+impl EvictionCause {
+    pub const ALL: [Self; 4] = [Self::Expired, Self::Size, Self::Purged, Self::Variants];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Size => "size",
+            Self::Purged => "purged",
+            Self::Variants => "variants",
+        }
+    }
+}
+
+/// A coding made from a stored one for a client that accepts none of those.
+#[derive(Clone, Copy, Debug)]
+pub struct Derivation {
+    pub from: Coding,
+    pub to: Coding,
+    pub input: u64,
+    pub output: u64,
+    pub elapsed: Duration,
+}
+
+/// Called from the threads that serve: count and return. Never call back into the cache from here, a lock may be held.
+pub trait Events: Send + Sync {
+    fn evicted(&self, _cause: EvictionCause, _bytes: u64) {}
+    fn stored(&self, _coding: Coding, _bytes: u64) {}
+    fn fill_refused(&self, _reason: Refusal) {}
+    fn derived(&self, _derivation: Derivation) {}
+    fn derive_failed(&self, _from: Coding, _to: Coding) {}
+    fn refreshed(&self) {}
+}
+
+/// Nobody counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Events for Silent {}

@@ -1,0 +1,240 @@
+//! The cache in memory: what may be written when, under which limits.
+//!
+//! Every write to the map goes through here, and through the purge log: a new answer, a 304, a derived coding, a dropped
+//! body. Each says on what it is based - the epoch its fetch began in, or the generation it changes - and is written
+//! only if that still stands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+use super::buffer::FillBudget;
+use super::clock::Moment;
+use super::events::{Events, EvictionCause};
+use super::key::ResourceKey;
+use super::map::{Change, Map};
+use super::purge::{PurgeLog, Scope};
+use super::representation::Representation;
+use super::resource::Resource;
+use super::storage::RefreshPlan;
+use super::variant::Variant;
+
+/// Fills under way may hold this part of the capacity, and always room for one object of the largest size.
+const FILL_SHARE: u64 = 4;
+/// A resource that was too large is not tried again for this long.
+const REMEMBER_OVERSIZE: Duration = Duration::from_secs(60);
+/// How many of those are remembered.
+const OVERSIZE_KEYS: u64 = 4096;
+
+/// What the operator allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in all: bodies, heads, keys and what the containers take.
+    pub capacity: u64,
+    /// Bytes of one stored body, in the coding it is stored in.
+    pub max_object: u64,
+    /// Answers of one resource, by the app's `Vary` and the route's key rules.
+    pub max_variants: usize,
+}
+
+/// What a purge removed, or would remove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Stored answers: variants, each with all its representations.
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+/// The cache in memory. Made once, lives as long as the process: pingora wants its storage `'static`.
+pub struct Memory {
+    map: Map,
+    limits: Limits,
+    fills: Arc<FillBudget>,
+    purges: PurgeLog,
+    oversize: Cache<ResourceKey, ()>,
+    generations: AtomicU64,
+    events: Arc<dyn Events>,
+    derivations: Arc<Semaphore>,
+}
+
+impl Memory {
+    pub fn new(limits: Limits, events: Arc<dyn Events>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            map: Map::new(limits.capacity, events.clone()),
+            fills: Arc::new(FillBudget::new((limits.capacity / FILL_SHARE).max(limits.max_object))),
+            purges: PurgeLog::default(),
+            oversize: Cache::builder().max_capacity(OVERSIZE_KEYS).time_to_live(REMEMBER_OVERSIZE).build(),
+            generations: AtomicU64::new(0),
+            derivations: Arc::new(Semaphore::new(cores)),
+            limits,
+            events,
+        }
+    }
+
+    pub fn peek(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
+        self.map.get(key)
+    }
+
+    /// Removes a resource, every variant and representation of it, and what is under way for it.
+    pub fn purge(&self, key: &ResourceKey) -> Purged {
+        let removed = self.purges.purge(Scope::Resource(*key), || self.map.remove(key));
+        removed.map_or_else(Purged::default, |resource| Purged::of(&resource))
+    }
+
+    /// Leaves a resource in place, stale from now on: the next request validates it, or is served while that happens.
+    pub fn soft_purge(&self, key: &ResourceKey) -> Purged {
+        let found = self.purges.purge(Scope::Resource(*key), || {
+            let found = self.map.get(key);
+            let now = Moment::now();
+            found.iter().flat_map(|resource| resource.variants()).for_each(|variant| variant.expire(now));
+            found
+        });
+        found.map_or_else(Purged::default, |resource| Purged::of(&resource))
+    }
+
+    /// RFC 9111, section 4.4: an unsafe request succeeded, what is stored of its target may be wrong.
+    pub fn invalidate(&self, key: &ResourceKey) -> Purged {
+        self.purge(key)
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) -> Purged {
+        let purged = self.purges.purge(Scope::Everything, || {
+            let before = Purged { objects: self.objects(), bytes: self.bytes() };
+            self.map.clear();
+            before
+        });
+        self.settle();
+        purged
+    }
+
+    /// The epoch to note when a request to the app begins.
+    pub fn purge_epoch(&self) -> u64 {
+        self.purges.current_epoch()
+    }
+
+    /// Resources held.
+    pub fn entries(&self) -> u64 {
+        self.map.resources()
+    }
+
+    /// Stored answers held: variants of all resources.
+    pub fn objects(&self) -> u64 {
+        self.map.objects()
+    }
+
+    /// Bytes held by what is stored.
+    pub fn bytes(&self) -> u64 {
+        self.map.bytes()
+    }
+
+    pub fn capacity(&self) -> u64 {
+        self.limits.capacity
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Bytes held by bodies that are still coming in.
+    pub fn fills_in_flight(&self) -> u64 {
+        self.fills.held()
+    }
+
+    /// This resource lately turned out larger than `max_object`: do not collapse requests on it, do not buffer it.
+    pub fn known_oversize(&self, key: &ResourceKey) -> bool {
+        self.oversize.contains_key(key)
+    }
+
+    /// Lets go of what has expired or was cleared. Traffic does it too; call it on a timer, or before reading a gauge.
+    pub fn settle(&self) {
+        self.map.settle();
+    }
+
+    pub(super) fn events(&self) -> &dyn Events {
+        &*self.events
+    }
+
+    pub(super) fn fills(&self) -> &Arc<FillBudget> {
+        &self.fills
+    }
+
+    pub(super) fn derivations(&self) -> &Arc<Semaphore> {
+        &self.derivations
+    }
+
+    pub(super) fn remember_oversize(&self, key: ResourceKey) {
+        self.oversize.insert(key, ());
+    }
+
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generations.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Stores a new answer, unless its key was purged since `began`. Whether it was stored.
+    pub(super) fn store(&self, key: ResourceKey, answer: Variant, began: u64) -> bool {
+        let answer = Arc::new(answer);
+        let now = Instant::now();
+        let limit = self.limits.max_variants;
+        let stored = self.purges.write(began, &key, || {
+            self.map.change(key, |before| {
+                let (resource, dropped) = Resource::storing(before, answer, limit, now);
+                (0..dropped).for_each(|_| self.events.evicted(EvictionCause::Variants, 0));
+                Change::Put(resource)
+            })
+        });
+        stored.is_some()
+    }
+
+    /// Swaps in a refreshed head and lifetime, if the variant that was validated is still the one stored.
+    pub(super) fn refresh(&self, plan: &RefreshPlan) -> bool {
+        let at = Moment::at(plan.now);
+        let refreshed = self.amend(plan.purge_epoch, plan.key, |resource| {
+            let variant = resource.generation(plan.generation)?;
+            let etag = plan.app_etag.clone();
+            let next = variant.refreshed(&plan.head, etag, plan.freshness, at).ok()?;
+            Some(Change::Put(resource.replacing(Arc::new(next))))
+        });
+        if refreshed {
+            self.events.refreshed();
+        }
+        refreshed
+    }
+
+    /// Keeps a representation derived from `from`, if that answer is still stored - under the head it has by now.
+    pub(super) fn keep(&self, key: ResourceKey, from: &Variant, one: &Arc<Representation>) -> bool {
+        self.amend(self.purge_epoch(), key, |resource| {
+            let variant = resource.generation(from.generation)?;
+            let one = match variant.stored == from.stored {
+                true => one.clone(),
+                false => Arc::new(one.with_common(variant.common()).ok()?),
+            };
+            Some(Change::Put(resource.replacing(Arc::new(variant.with(one)))))
+        })
+    }
+
+    /// Drops one variant whose bytes turned out to be of no use.
+    pub(super) fn discard(&self, key: ResourceKey, generation: u64) -> bool {
+        self.amend(self.purge_epoch(), key, |resource| {
+            resource.generation(generation)?;
+            Some(resource.without(generation).map_or(Change::Remove, Change::Put))
+        })
+    }
+
+    /// A change to what is stored now, unless it was purged since `began`.
+    fn amend(&self, began: u64, key: ResourceKey, change: impl FnOnce(&Resource) -> Option<Change>) -> bool {
+        let change = |before: Option<&Resource>| before.and_then(change).unwrap_or(Change::Leave);
+        let changed = self.purges.write(began, &key, || self.map.change(key, change));
+        changed.unwrap_or(false)
+    }
+}
+
+impl Purged {
+    fn of(resource: &Resource) -> Self {
+        Self { objects: resource.variants().len() as u64, bytes: resource.weight() }
+    }
+}

@@ -1,0 +1,70 @@
+//! What one URL has in the cache: the variants of it, newest first. A value; the map swaps it as a whole.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::storage::RequestView;
+use super::variant::Variant;
+use super::weight;
+
+/// The variants of one resource. Never empty in the map.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    variants: Vec<Arc<Variant>>,
+    weight: u64,
+    retained_until: Instant,
+}
+
+impl Resource {
+    pub fn variants(&self) -> &[Arc<Variant>] {
+        &self.variants
+    }
+
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    pub fn retained_until(&self) -> Instant {
+        self.retained_until
+    }
+
+    /// RFC 9111, section 4.1: of several that match, the most recent.
+    pub fn select(&self, view: &RequestView) -> Option<&Arc<Variant>> {
+        self.variants.iter().find(|variant| variant.answers(view))
+    }
+
+    pub fn generation(&self, generation: u64) -> Option<&Arc<Variant>> {
+        self.variants.iter().find(|variant| variant.generation == generation)
+    }
+
+    /// A resource with one more answer: it replaces the one of its kind, and beyond `limit` the oldest go. How many did.
+    pub(super) fn storing(before: Option<&Self>, answer: Arc<Variant>, limit: usize, now: Instant) -> (Self, usize) {
+        let kept = before.map_or(&[][..], |resource| resource.variants());
+        let others = kept.iter().filter(|one| !one.is_of_the_kind_of(&answer) && one.retained_until() > now).cloned();
+        let mut variants: Vec<_> = std::iter::once(answer.clone()).chain(others).collect();
+        let dropped = variants.len().saturating_sub(limit.max(1));
+        variants.truncate(limit.max(1));
+        (Self::of(variants), dropped)
+    }
+
+    /// With a variant in the place of the one of its generation.
+    pub(super) fn replacing(&self, next: Arc<Variant>) -> Self {
+        let swap = |one: &Arc<Variant>| match one.generation == next.generation {
+            true => next.clone(),
+            false => one.clone(),
+        };
+        Self::of(self.variants.iter().map(swap).collect())
+    }
+
+    /// Without one generation; `None` if nothing is left.
+    pub(super) fn without(&self, generation: u64) -> Option<Self> {
+        let left: Vec<_> = self.variants.iter().filter(|one| one.generation != generation).cloned().collect();
+        (!left.is_empty()).then(|| Self::of(left))
+    }
+
+    fn of(variants: Vec<Arc<Variant>>) -> Self {
+        let weight = weight::RESOURCE + variants.iter().map(|variant| variant.weight()).sum::<u64>();
+        let retained_until = variants.iter().map(|variant| variant.retained_until()).max();
+        Self { weight, retained_until: retained_until.unwrap_or_else(Instant::now), variants }
+    }
+}

@@ -1,0 +1,252 @@
+//! One answer of the app: what it said, how long that holds, and the representations of its content.
+//!
+//! A variant is never changed in place. A 304, a derivation or a dropped representation makes a new value that shares
+//! bodies and what must survive (the hit counter, the lock of derivations) with the one it replaces; both have the same
+//! *generation*. A new answer of the app is a new generation. Whoever worked on a variant for a while names the
+//! generation it worked on when it writes: if that is gone, so is its reason to write.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+use pingora::Result;
+use tokio::sync::Mutex;
+
+use super::clock::Moment;
+use super::head::compact;
+use super::key::Partition;
+use super::representation::{Common, Representation};
+use super::storage::RequestView;
+use super::weight;
+use crate::header::coding::Applied;
+use crate::header::{Coding, EntityTag};
+use crate::policy::{Freshness, Selector, StoredFreshness};
+
+/// RFC 9111, section 4.3: a stale response with a validator is still worth a conditional request. How long it is kept
+/// for that: an app that answers 304 once an hour keeps its entry.
+const KEEP_FOR_REVALIDATION: Duration = Duration::from_secs(3600);
+/// Nothing is kept longer than this, whatever the app says: `max-age` of 68 years is not a promise anyone made.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A stored answer of the app to one kind of request.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Unique over all answers ever stored, growing.
+    pub generation: u64,
+    pub status: StatusCode,
+    /// The app's head as identity: no `Content-Encoding`, `Content-Length`, `Transfer-Encoding` or `ETag`.
+    pub head: HeaderMap,
+    /// The app's own validator, for conditional requests to it.
+    pub app_etag: Option<EntityTag>,
+    /// What representations' tags are made from: the app's, or a digest of the content.
+    pub tag: EntityTag,
+    pub selector: Selector,
+    pub partition: Partition,
+    pub freshness: Freshness,
+    /// When the head arrived, or was last confirmed by a 304.
+    pub stored: Moment,
+    /// vacpack may code this body.
+    pub codable: bool,
+    pub identity_length: Option<u64>,
+    pub tags: Arc<[String]>,
+    /// What the app itself did to the body: `Identity` unless it is not ours to code.
+    applied: Coding,
+    representations: Vec<Arc<Representation>>,
+    codings: Vec<Coding>,
+    /// Soft purge: stale since then.
+    expired: OnceLock<Moment>,
+    shared: Arc<Shared>,
+}
+
+/// What outlives the single value: one for each generation.
+#[derive(Debug, Default)]
+struct Shared {
+    hits: AtomicU64,
+    /// Codings that turned out too large to keep, a bit each.
+    oversize: AtomicU8,
+    derivations: OnceLock<Arc<Derivations>>,
+}
+
+/// One derivation at a time for a variant, and what it made while somebody still holds it: the next in line takes that
+/// even if it could not be kept.
+pub type Derivations = Mutex<Made>;
+pub type Made = [Weak<Representation>; 4];
+
+/// A variant without its representations, as a fill knows it.
+#[derive(Debug)]
+pub struct Draft {
+    pub generation: u64,
+    pub status: StatusCode,
+    pub head: HeaderMap,
+    pub app_etag: Option<EntityTag>,
+    pub tag: EntityTag,
+    pub selector: Selector,
+    pub partition: Partition,
+    pub freshness: Freshness,
+    pub stored: Moment,
+    pub codable: bool,
+    pub identity_length: Option<u64>,
+    pub tags: Arc<[String]>,
+}
+
+impl Draft {
+    /// The variant with its first representation.
+    pub fn with(self, coding: Coding, body: bytes::Bytes) -> Result<Variant> {
+        let applied = match Applied::parse(&self.head) {
+            Applied::Known(applied) if !self.codable => applied,
+            _ => Coding::Identity,
+        };
+        let variant = Variant {
+            applied,
+            generation: self.generation,
+            status: self.status,
+            head: self.head,
+            app_etag: self.app_etag,
+            tag: self.tag,
+            selector: self.selector,
+            partition: self.partition,
+            freshness: self.freshness,
+            stored: self.stored,
+            codable: self.codable,
+            identity_length: self.identity_length,
+            tags: self.tags,
+            representations: Vec::new(),
+            codings: Vec::new(),
+            expired: OnceLock::new(),
+            shared: Arc::default(),
+        };
+        let first = Representation::new(variant.common(), coding, body)?;
+        Ok(variant.holding(vec![Arc::new(first)]))
+    }
+}
+
+impl Variant {
+    pub fn representations(&self) -> &[Arc<Representation>] {
+        &self.representations
+    }
+
+    pub fn representation(&self, coding: Coding) -> Option<&Arc<Representation>> {
+        self.representations.iter().find(|one| one.coding == coding)
+    }
+
+    /// The stored codings, in the order they came.
+    pub fn codings(&self) -> &[Coding] {
+        &self.codings
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.shared.hits.load(Ordering::Relaxed)
+    }
+
+    pub fn last_modified(&self) -> Option<&http::HeaderValue> {
+        self.head.get(http::header::LAST_MODIFIED)
+    }
+
+    /// RFC 9111, section 4.1. What the app coded itself is not for a client that refuses that coding: for those the
+    /// app is asked, and its answer lives beside this one.
+    pub fn answers(&self, view: &RequestView) -> bool {
+        self.partition == view.partition
+            && (self.applied == Coding::Identity || view.accept.accepts(self.applied))
+            && self.selector.matches(&view.headers)
+    }
+
+    /// Replaced by a newer answer with the same selecting values.
+    pub fn is_of_the_kind_of(&self, other: &Self) -> bool {
+        self.partition == other.partition && self.applied == other.applied && self.selector == other.selector
+    }
+
+    /// Its freshness as the wall clock of `now` tells it, safe from steps of that clock.
+    pub fn stored_freshness(&self, now: Moment) -> StoredFreshness {
+        let received = back(now.wall, self.stored.until(now));
+        let mut stored = self.freshness.stored(received);
+        if let Some(expired) = self.expired.get() {
+            stored.fresh_until = stored.fresh_until.min(back(now.wall, expired.until(now)));
+        }
+        stored
+    }
+
+    /// Until when it can be of use at all: fresh, served stale, or confirmed by a 304.
+    pub fn retained_until(&self) -> Instant {
+        let freshness = &self.freshness;
+        let revalidation = match self.app_etag.is_some() || self.last_modified().is_some() {
+            true => KEEP_FOR_REVALIDATION,
+            false => Duration::ZERO,
+        };
+        let windows = freshness.stale_while_revalidate.max(freshness.stale_if_error);
+        let total = freshness.remaining().saturating_add(windows.max(revalidation));
+        self.stored.steady + total.min(LONGEST)
+    }
+
+    pub fn weight(&self) -> u64 {
+        let tags: usize = self.tags.iter().map(|tag| size_of::<String>() + tag.len()).sum();
+        let representations: u64 = self.representations.iter().map(|one| one.weight()).sum();
+        weight::VARIANT + weight::fields(&self.head) + (self.selector.weight() + tags) as u64 + representations
+    }
+
+    /// With one more representation, or another in place of the one in its coding.
+    pub fn with(&self, representation: Arc<Representation>) -> Self {
+        let mut representations = self.representations.clone();
+        representations.retain(|one| one.coding != representation.coding);
+        representations.push(representation);
+        self.clone().holding(representations)
+    }
+
+    /// Confirmed by a 304: another head and lifetime, the same bodies.
+    pub fn refreshed(
+        &self,
+        head: &HeaderMap,
+        app_etag: Option<EntityTag>,
+        freshness: Freshness,
+        at: Moment,
+    ) -> Result<Self> {
+        let mut next = self.clone();
+        if let Some(tag) = &app_etag {
+            next.tag = tag.clone();
+        }
+        next.head = compact(head);
+        next.app_etag = app_etag.or(next.app_etag);
+        next.freshness = freshness;
+        next.stored = at;
+        next.expired = OnceLock::new();
+        let representations: Result<Vec<_>> =
+            self.representations.iter().map(|one| one.with_common(next.common()).map(Arc::new)).collect();
+        Ok(next.holding(representations?))
+    }
+
+    /// Stale from now on, and still there to be confirmed. Said twice, the first time counts.
+    pub fn expire(&self, now: Moment) {
+        let _ = self.expired.set(now);
+    }
+
+    pub(super) fn count_hit(&self) {
+        self.shared.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The content in this coding is larger than what may be kept.
+    pub(super) fn is_oversize(&self, coding: Coding) -> bool {
+        self.shared.oversize.load(Ordering::Relaxed) & (1 << coding as u8) != 0
+    }
+
+    pub(super) fn remember_oversize(&self, coding: Coding) {
+        self.shared.oversize.fetch_or(1 << coding as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn derivations(&self) -> Arc<Derivations> {
+        self.shared.derivations.get_or_init(Arc::default).clone()
+    }
+
+    pub(super) fn common(&self) -> Common<'_> {
+        Common { status: self.status, head: &self.head, tag: &self.tag, codable: self.codable }
+    }
+
+    fn holding(mut self, representations: Vec<Arc<Representation>>) -> Self {
+        self.codings = representations.iter().map(|one| one.coding).collect();
+        self.representations = representations;
+        self
+    }
+}
+
+fn back(from: SystemTime, by: Duration) -> SystemTime {
+    from.checked_sub(by).unwrap_or(SystemTime::UNIX_EPOCH)
+}
