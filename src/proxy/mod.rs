@@ -1,1 +1,429 @@
-//! TODO
+//! The only `ProxyHttp`: a table of the platform's phases, each of which calls one sibling.
+//!
+//! ```text
+//! request   early_request_filter    intake, forward      who asks, for what, is it well-formed
+//!           request_cache_filter    caching              key; on or off; alone or with others
+//!           cache_hit_filter        caching              may what is stored answer?
+//! to app    upstream_peer           crate::upstream
+//!           upstream_request_filter outbound             identity, the app's own validators, who the client is
+//! from app  adjust_upstream_modules inbound              what happens to the body
+//!           (module)                encoding             it happens
+//!           upstream_response_filter inbound             what is one connection's goes
+//!           response_cache_filter   caching              may it be stored?
+//! response  response_filter         respond              the operator's rules, Cache-Status
+//!           fail_to_proxy           failure, respond
+//!           logging                 report, caching      one record; invalidation
+//! ```
+
+mod caching;
+mod connection;
+mod context;
+mod edit;
+mod encoding;
+mod failure;
+mod forward;
+mod inbound;
+mod intake;
+mod outbound;
+mod predictor;
+mod report;
+mod respond;
+mod route;
+
+pub use connection::{ConnectionLimits, Connections};
+pub use forward::TrustedProxies;
+pub use intake::RequestLimits;
+pub use predictor::Memorable;
+pub use route::{Matcher, RequestHeaderRules, Route, Routes};
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HOST, RANGE, UPGRADE};
+use http::{Method, Version};
+use pingora::cache::key::CacheKey;
+use pingora::cache::lock::CacheKeyLockImpl;
+use pingora::cache::storage::HitHandler;
+use pingora::cache::{CacheMeta, ForcedFreshness, RespCacheable};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, RangeType, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use crate::admin::Lifecycle;
+use crate::cache::{Memory, ResourceKey};
+use crate::header::{AcceptEncoding, CacheControl};
+use crate::metrics::access_log::Rules as AccessRules;
+use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters};
+use crate::negotiate::RequestFacts;
+use crate::policy::RequestDirectives;
+use crate::upstream::Upstream;
+
+use connection::keepalive;
+use context::{Context, Request};
+use encoding::EncodingBuilder;
+use failure::Failure;
+use forward::Client;
+
+/// Everything the proxy works with, built by `app`.
+pub struct Parts {
+    pub routes: Routes,
+    /// The meters of each route, at its index.
+    pub meters: Vec<Arc<RouteMeters>>,
+    pub upstream: Upstream,
+    pub memory: &'static Memory,
+    pub predictor: &'static Memorable,
+    pub lock: &'static CacheKeyLockImpl,
+    /// How long a request waits for another one's fetch.
+    pub coalesce: Duration,
+    /// A part of every key.
+    pub generation: String,
+    pub limits: RequestLimits,
+    pub idle_timeout: Duration,
+    pub trusted_proxies: TrustedProxies,
+    pub status_header: bool,
+    pub server_timing: bool,
+    pub metrics: Arc<Metrics>,
+    pub access_log: Arc<AccessLog>,
+    pub access_rules: AccessRules,
+    pub lifecycle: Arc<Lifecycle>,
+}
+
+impl Parts {
+    /// The key under which a URL is stored: that of the route which a `GET` of it would take.
+    pub fn keys_of(&self, scheme: &str, authority: &str, path_and_query: &str) -> ResourceKey {
+        let path = path_and_query.split('?').next().unwrap_or(path_and_query);
+        let (_, route) = self.routes.find(&http::Method::GET, authority, path);
+        crate::cache::resource_key(&self.generation, scheme, authority, path_and_query, &route.key)
+    }
+}
+
+/// vacpack's proxy.
+pub struct Proxy {
+    parts: Arc<Parts>,
+}
+
+impl Proxy {
+    pub fn new(parts: Arc<Parts>) -> Self {
+        Self { parts }
+    }
+
+    /// Timers of the connection, which the platform leaves at "for ever" once a head was read.
+    fn set_timers(&self, session: &mut Session) {
+        let limits = &self.parts.limits;
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        session.set_total_drain_timeout(Some(limits.body_timeout));
+        // None: the client, or its protocol, wants the connection closed already.
+        if session.get_keepalive().is_some() {
+            let draining = self.parts.lifecycle.is_draining();
+            session.set_keepalive(if draining { None } else { keepalive(self.parts.idle_timeout) });
+        }
+    }
+
+    fn admit(&self, session: &Session) -> Request {
+        let head = session.req_header();
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+        let client = Client::of(peer, &head.headers, &self.parts.trusted_proxies);
+        let host = authority(head);
+        let (index, route) = self.parts.routes.find(&head.method, &host, head.uri.path());
+        Request {
+            route: route.clone(),
+            meters: self.parts.meters[index].clone(),
+            client,
+            host,
+            facts: facts(head),
+            directives: RequestDirectives::parse(&head.headers),
+            websocket: is_websocket(head),
+            view: None,
+        }
+    }
+}
+
+/// `:authority`, an absolute target's authority, or `Host` (RFC 9110, section 7.2).
+fn authority(head: &RequestHeader) -> String {
+    let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    head.uri.authority().map_or_else(host, |authority| authority.as_str()).to_ascii_lowercase()
+}
+
+/// RFC 6455, section 4.1; the platform forwards no other upgrade.
+fn is_websocket(head: &RequestHeader) -> bool {
+    head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn facts(head: &RequestHeader) -> RequestFacts {
+    RequestFacts {
+        head: head.method == Method::HEAD,
+        http10: head.version < Version::HTTP_11,
+        range: head.headers.contains_key(RANGE),
+        upgrade: head.headers.contains_key(UPGRADE),
+        accept: AcceptEncoding::parse(&head.headers),
+        no_transform: CacheControl::parse(&head.headers, &CACHE_CONTROL).no_transform,
+    }
+}
+
+/// An error of the client's making, with the status that says so.
+fn refused(status: u16) -> Box<Error> {
+    let mut error = Error::new(ErrorType::HTTPStatus(status));
+    error.esource = ErrorSource::Downstream;
+    error
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new()
+    }
+
+    /// None: the platform's own compressor does not end its brotli streams and does not flush.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    fn init_upstream_modules(&self, modules: &mut HttpModules) {
+        modules.add_module(Box::new(EncodingBuilder));
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        if session.subrequest_ctx.is_none() {
+            context.in_flight = Some(self.parts.metrics.request_in_flight());
+        }
+        self.set_timers(session);
+        context.request = Some(self.admit(session));
+        match intake::refuse(session.req_header(), &self.parts.limits) {
+            Some(refusal) => Err(refused(refusal.status())),
+            None => Ok(()),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.content += body.as_ref().map_or(0, |piece| piece.len() as u64);
+        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
+        if !websocket && context.content > self.parts.limits.max_body {
+            return Err(refused(413));
+        }
+        Ok(())
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        self.enable_cache(session, context);
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _session: &Session, context: &mut Context) -> Result<CacheKey> {
+        self.cache_key(context)
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        _hit: &mut HitHandler,
+        is_fresh: bool,
+        context: &mut Context,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(self.judge_hit(session, meta, is_fresh, context))
+    }
+
+    async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        context.answer.predicted = session.cache.bypassing();
+        context.app.purge_epoch = self.parts.memory.purge_epoch();
+        if context.request.as_ref().is_some_and(|request| request.directives.only_if_cached) {
+            // RFC 9111, section 5.2.1.7.
+            return Err(refused(504));
+        }
+        self.leave_cache(session);
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        context.app.tries += 1;
+        context.app.connecting = Some(Instant::now());
+        self.parts.upstream.peer(context.request.as_ref().is_some_and(|request| request.websocket))
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        socket: std::os::fd::RawFd,
+        _digest: Option<&Digest>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let now = Instant::now();
+        if let Some(connecting) = context.app.connecting {
+            context.phases.add(Phase::UpstreamConnect, now - connecting);
+        }
+        context.app.asked = Some(now);
+        context.app.reused = Some(if reused { Reused::Yes } else { Reused::No });
+        context.app.socket = (socket >= 0).then_some(socket);
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        outbound: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        outbound::prepare(session, outbound, context)
+    }
+
+    async fn adjust_upstream_modules(
+        &self,
+        session: &mut Session,
+        response: &ResponseHeader,
+        end: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        self.plan_body(session, response, end, context)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        self.clean_head(session, response, context)
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        context: &mut Context,
+    ) -> Result<RespCacheable> {
+        self.admit_to_cache(session, response, context)
+    }
+
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        context: &mut Context,
+    ) -> Result<bool> {
+        Ok(self.not_modified(session, response, context))
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _context: &mut Context,
+    ) -> RangeType {
+        /// More parts than this in one request are nobody's download.
+        const MOST_RANGES: usize = 16;
+        if !self.range_applies(session, response) {
+            return RangeType::None;
+        }
+        pingora::proxy::range_header_filter(session.req_header(), response, Some(MOST_RANGES))
+    }
+
+    /// Whether stale use is permitted was decided when the response was stored, and at the hit; only failures of the app
+    /// are a reason for it, not ours or the client's.
+    fn should_serve_stale(&self, _session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
+        match error {
+            None => true,
+            Some(error) if *error.esource() == ErrorSource::Upstream => {
+                context.failure = Some(Failure::of(error));
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        self.finish_head(session, response, context)
+    }
+
+    /// Nothing was sent yet, so any request may try again.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let again = context.app.tries <= self.parts.upstream.config().max_retries;
+        error.set_retry(again);
+        self.count_failure(&error, again);
+        error
+    }
+
+    /// RFC 9110, section 9.2.2: only what is idempotent, and only on a connection that the app had closed while idle.
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let repeatable = session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated()
+            && session.response_written().is_none()
+            && context.app.tries <= self.parts.upstream.config().max_retries;
+        if repeatable {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
+        if *error.esource() == ErrorSource::Upstream {
+            let again = error.retry();
+            self.count_failure(&error, again);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+        let failure = Failure::of(error);
+        context.failure = Some(failure);
+        if failure == Failure::Internal {
+            tracing::error!(%error, "a request failed by our own fault");
+        }
+        let error_code = self.answer_failure(session, failure).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _context: &Context, _error: &Error) -> bool {
+        // It is in the access log and the metrics already.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        if let Some(error) = error
+            && context.failure.is_none()
+        {
+            context.failure = Some(Failure::of(error));
+        }
+        self.invalidate(session, context);
+        self.report(session, context);
+    }
+}
+
+impl Proxy {
+    fn count_failure(&self, error: &Error, again: bool) {
+        let Failure::Upstream(reason) = Failure::of(error) else {
+            return;
+        };
+        let then = if again { AfterFailure::Retry } else { AfterFailure::GiveUp };
+        self.parts.metrics.upstream.failed(reason, then, error);
+    }
+}

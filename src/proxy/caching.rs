@@ -1,0 +1,379 @@
+//! Between the platform's cache state machine and the pure rules: facts in, its vocabulary out.
+//!
+//! Every decision is `policy`'s or `negotiate`'s; the bytes are `cache`'s. What is here is the translation, and the way
+//! round two traps of a storage that is not read while it is written: a `HEAD` or `Range` that misses would end the fill
+//! with its own, short, answer, so it goes to the app as it is; and a condition that a *miss* would meet is not applied,
+//! so that the fill is whole.
+
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, RANGE, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, Method};
+use pingora::cache::predictor::CacheablePredictor;
+use pingora::cache::{
+    CacheMeta, CacheOptionOverrides, CachePhase, ForcedFreshness, NoCacheReason, RespCacheable, key::CacheKey,
+};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::Proxy;
+use super::context::{AppHead, Context, Request};
+use super::edit::apply_to;
+use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
+use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
+use crate::policy::lookup::{StaleUse, ValidateReason};
+use crate::policy::{
+    self, Freshness, Lookup, NotStored, Precondition, Selector, StoreRequest, StoreResponse, StoredFreshness,
+    Validators,
+};
+
+/// How often a request that waited may wait again before it goes to the app alone.
+const LOCK_RETRIES: usize = 2;
+
+impl Proxy {
+    /// Turns the cache on for a request that may be answered from it, or fill it.
+    pub(super) fn enable_cache(&self, session: &mut Session, context: &mut Context) {
+        let Some(request) = &mut context.request else {
+            return;
+        };
+        let head = session.req_header();
+        context.answer.forward = why_not(request, &head.method);
+        if context.answer.forward.is_some() {
+            return;
+        }
+        let view = Arc::new(self.view(request, head));
+        let collapses = collapses(request, head) && !self.parts.memory.known_oversize(&view.key);
+        request.view = Some(view);
+        context.answer.forward = Some(Forward::UriMiss);
+
+        let mut options = CacheOptionOverrides::default();
+        options.wait_timeout = Some(self.parts.coalesce);
+        options.max_lock_retries = Some(LOCK_RETRIES);
+        let predictor: &'static (dyn CacheablePredictor + Sync) = self.parts.predictor;
+        let predictor = collapses.then_some(predictor);
+        let lock = collapses.then_some(self.parts.lock);
+        session.cache.enable(self.parts.memory, None, predictor, lock, Some(options));
+    }
+
+    fn view(&self, request: &Request, head: &pingora::http::RequestHeader) -> RequestView {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let key = &request.route.key;
+        RequestView {
+            key: cache::resource_key(&self.parts.generation, request.client.scheme(), &request.host, target, key),
+            accept: request.facts.accept,
+            codings: request.route.codings.clone(),
+            partition: key.partition(&head.headers),
+            headers: Arc::new(head.headers.clone()),
+        }
+    }
+
+    pub(super) fn cache_key(&self, context: &Context) -> pingora::Result<CacheKey> {
+        let view = context.request.as_ref().and_then(|request| request.view.clone());
+        let view = view.ok_or_else(|| {
+            pingora::Error::explain(pingora::ErrorType::InternalError, "the cache was enabled without a key")
+        })?;
+        Ok(cache::cache_key(view))
+    }
+
+    /// Something is stored: may it answer (RFC 9111, section 4)?
+    pub(super) fn judge_hit(
+        &self,
+        session: &Session,
+        meta: &CacheMeta,
+        is_fresh: bool,
+        context: &mut Context,
+    ) -> Option<ForcedFreshness> {
+        let found = meta.extensions().get::<Found>()?.clone();
+        let request = context.request.as_ref()?;
+        let authorized = session.req_header().headers.contains_key(AUTHORIZATION);
+        if authorized && !policy::permits_authorized(&found.variant.head, &request.route.cache) {
+            return Some(ForcedFreshness::ForceMiss);
+        }
+        let stored = found.freshness;
+        let verdict = policy::lookup(Some(&stored), &request.directives, SystemTime::now());
+        context.answer.found = Some(found);
+        match verdict {
+            // A purge may have made it stale before its time.
+            Lookup::Fresh if is_fresh => None,
+            Lookup::Fresh => {
+                context.answer.forward = Some(Forward::Stale);
+                None
+            }
+            Lookup::Stale(StaleUse::MaxStale) => Some(ForcedFreshness::ForceFresh),
+            Lookup::Stale(StaleUse::WhileRevalidate) => {
+                context.answer.forward = Some(Forward::Stale);
+                None
+            }
+            Lookup::Validate { reason, stale_if_error } => {
+                context.answer.forward = Some(forward(reason));
+                // Stale by the clock alone: the platform's own windows apply. Anything else must not be served stale.
+                let windows_apply = stale_if_error && reason == ValidateReason::Expired;
+                if windows_apply { None } else { Some(ForcedFreshness::ForceExpired) }
+            }
+            Lookup::Miss | Lookup::Bypass | Lookup::GatewayTimeout => {
+                context.answer.forward = Some(Forward::Stale);
+                Some(ForcedFreshness::ForceExpired)
+            }
+        }
+    }
+
+    /// What must not go through the fill leaves the cache here; the lock, if it holds one, passes to the next in line.
+    pub(super) fn leave_cache(&self, session: &mut Session) {
+        let head = session.req_header();
+        if session.cache.enabled() && (head.method == Method::HEAD || head.headers.contains_key(RANGE)) {
+            session.cache.disable(NoCacheReason::Deferred);
+        }
+    }
+
+    /// May the app's answer be stored (RFC 9111, section 3)?
+    pub(super) fn admit_to_cache(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<RespCacheable> {
+        match self.judge_response(session, response, context) {
+            Ok(meta) => Ok(RespCacheable::Cacheable(meta)),
+            Err(reason) => {
+                context.answer.not_stored = Some(reason);
+                // A reason that lies in this request alone says nothing of the next one for the same resource.
+                let platform = match reason.is_about_request() {
+                    true => NoCacheReason::Deferred,
+                    false => NoCacheReason::OriginNotCache,
+                };
+                Ok(RespCacheable::Uncacheable(platform))
+            }
+        }
+    }
+
+    fn judge_response(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        context: &mut Context,
+    ) -> Result<CacheMeta, NotStored> {
+        let (Some(request), Some(app)) = (&context.request, &context.app.head) else {
+            return Err(NotStored::Disabled);
+        };
+        let view = request.view.clone().ok_or(NotStored::Disabled)?;
+        let client = session.req_header();
+        let asked = StoreRequest { method: &client.method, headers: &client.headers };
+        let now = SystemTime::now();
+        let rules = &request.route.cache;
+        if app.status == http::StatusCode::NOT_MODIFIED {
+            let found = context.answer.found.clone().ok_or(NotStored::Status)?;
+            return self.refresh(&asked, response, &found, context, now);
+        }
+        let answer = StoreResponse { status: app.status, headers: &app.headers, close_delimited: app.close_delimited };
+        let freshness = policy::store(&asked, &answer, rules, now)?;
+        let vary = Vary::parse(&app.headers);
+        let selector = Selector::new(&vary, &client.headers).ok_or(NotStored::VaryStar)?;
+        let coding = coding_of(response);
+        let ours = app.codable;
+        let plan = Arc::new(FillPlan {
+            key: view.key,
+            status: app.status,
+            head: stored_head(app, rules, now),
+            app_etag: app.etag.clone(),
+            coding: if ours { coding } else { Coding::Identity },
+            codable: ours,
+            selector,
+            partition: view.partition,
+            freshness,
+            now,
+            tags: crate::cdn::tags(&app.headers),
+            length: super::intake::content_length(&response.headers),
+            body: app.facts.clone(),
+            purge_epoch: context.app.purge_epoch,
+            outcome: OnceLock::new(),
+        });
+        context.answer.fill = Some(plan.clone());
+        let mut meta = meta_of(&plan.freshness, now, response.clone());
+        meta.extensions_mut().insert(plan);
+        Ok(meta)
+    }
+
+    /// RFC 9111, section 4.3.4: the stored response, confirmed by a 304.
+    fn refresh(
+        &self,
+        asked: &StoreRequest,
+        response: &ResponseHeader,
+        found: &Found,
+        context: &Context,
+        now: SystemTime,
+    ) -> Result<CacheMeta, NotStored> {
+        let (Some(request), Some(app)) = (&context.request, &context.app.head) else {
+            return Err(NotStored::Disabled);
+        };
+        let view = request.view.clone().ok_or(NotStored::Disabled)?;
+        let rules = &request.route.cache;
+        let variant = &found.variant;
+        let edits = policy::merge_304(&variant.head, &app.headers, rules.set_cookie);
+        let mut head = variant.head.clone();
+        apply(&edits, &mut head);
+        if !head.contains_key(DATE) {
+            head.insert(DATE, date::format(now));
+        }
+        let merged =
+            StoreResponse { status: variant.status, headers: &with_tag(&head, variant), close_delimited: false };
+        let freshness = policy::store(asked, &merged, rules, now)?;
+        let mut served = response.clone();
+        if let Some(representation) = variant.representation(found.coding) {
+            served = representation.head.clone();
+        }
+        apply_to(&edits, &mut served).map_err(|_| NotStored::Status)?;
+        let mut meta = meta_of(&freshness, now, served);
+        meta.extensions_mut().insert(Arc::new(RefreshPlan {
+            key: view.key,
+            generation: variant.generation,
+            head,
+            app_etag: app.etag.clone().or_else(|| variant.app_etag.clone()),
+            freshness,
+            now,
+            purge_epoch: context.app.purge_epoch,
+        }));
+        Ok(meta)
+    }
+
+    /// RFC 9110, section 13: does the client have the stored response already?
+    pub(super) fn not_modified(&self, session: &Session, response: &ResponseHeader, context: &mut Context) -> bool {
+        // On a miss the whole response goes to the client once, so that the whole response is stored.
+        if matches!(session.cache.phase(), CachePhase::Miss | CachePhase::Expired) || !response.status.is_success() {
+            return false;
+        }
+        let selected = EntityTag::of(&response.headers);
+        let same_content = context.answer.found.as_ref().map_or_else(Vec::new, |found| tags_of(&found.variant.tag));
+        let now = SystemTime::now();
+        let validators = Validators {
+            selected: selected.as_ref(),
+            same_content: &same_content,
+            last_modified: date::field(&response.headers, &http::header::LAST_MODIFIED),
+            date: date::field(&response.headers, &DATE).unwrap_or(now),
+        };
+        match policy::precondition(&session.req_header().headers, &validators) {
+            Precondition::Proceed => false,
+            Precondition::NotModified(tag) => {
+                context.answer.held = tag.cloned();
+                true
+            }
+            Precondition::Failed => {
+                context.answer.precondition_failed = true;
+                true
+            }
+        }
+    }
+
+    /// RFC 9110, section 14.2 and 13.1.5: is `Range` applied to this response?
+    pub(super) fn range_applies(&self, session: &Session, response: &ResponseHeader) -> bool {
+        let selected = EntityTag::of(&response.headers);
+        let validators = Validators {
+            selected: selected.as_ref(),
+            same_content: &[],
+            last_modified: None,
+            date: SystemTime::UNIX_EPOCH,
+        };
+        policy::range_applies(&session.req_header().headers, &validators)
+    }
+
+    /// RFC 9111, section 4.4: a successful unsafe request makes what is stored of its target invalid.
+    pub(super) fn invalidate(&self, session: &Session, context: &Context) {
+        let (Some(request), Some(app)) = (&context.request, &context.app.head) else {
+            return;
+        };
+        let head = session.req_header();
+        if !policy::invalidates(&head.method, app.status) {
+            return;
+        }
+        let target = policy::Target {
+            scheme: request.client.scheme(),
+            authority: &request.host,
+            path_and_query: head.uri.path_and_query().map_or("/", |target| target.as_str()),
+        };
+        for path in policy::invalidated_targets(&target, &app.headers) {
+            let key = self.parts.keys_of(target.scheme, target.authority, &path);
+            self.parts.memory.invalidate(&key);
+        }
+    }
+}
+
+/// Why this request has nothing to do with the cache, if it has not.
+fn why_not(request: &Request, method: &Method) -> Option<Forward> {
+    if !request.route.cache.enabled || request.websocket {
+        return Some(Forward::Bypass);
+    }
+    (!matches!(*method, Method::GET | Method::HEAD)).then_some(Forward::Method)
+}
+
+/// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
+fn collapses(request: &Request, head: &pingora::http::RequestHeader) -> bool {
+    let headers = &head.headers;
+    head.method == Method::GET
+        && !request.directives.no_store
+        && !headers.contains_key(RANGE)
+        && !headers.contains_key(AUTHORIZATION)
+}
+
+fn forward(reason: ValidateReason) -> Forward {
+    match reason {
+        ValidateReason::Expired | ValidateReason::NoCache => Forward::Stale,
+        ValidateReason::RequestNoCache | ValidateReason::RequestMaxAge | ValidateReason::RequestMinFresh => {
+            Forward::Request
+        }
+    }
+}
+
+/// The coding that our encoder gave the response.
+fn coding_of(response: &ResponseHeader) -> Coding {
+    let coding = response.headers.get(CONTENT_ENCODING);
+    coding.and_then(|coding| Coding::parse(coding.as_bytes())).unwrap_or(Coding::Identity)
+}
+
+/// The app's head as it is kept: without what was for one connection or one client, and without what depends on the
+/// coding of the body. Our own decisions about the head (`cdn`) are made when it is sent.
+fn stored_head(app: &AppHead, rules: &policy::Rules, now: SystemTime) -> HeaderMap {
+    let mut head = app.headers.clone();
+    for name in policy::unstored_fields(&app.headers, rules) {
+        head.remove(name);
+    }
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, ETAG] {
+        head.remove(name);
+    }
+    if app.codable {
+        head.remove(CONTENT_ENCODING);
+    }
+    if app.varies {
+        apply(Vary::parse(&head).add(&ACCEPT_ENCODING), &mut head);
+    }
+    // RFC 9110, section 6.6.1: a recipient with a clock records when a response without Date was received.
+    head.entry(DATE).or_insert_with(|| date::format(now));
+    head
+}
+
+/// The head as the app would send it, for rules that ask whether it has a validator.
+fn with_tag(head: &HeaderMap, variant: &cache::Variant) -> HeaderMap {
+    let mut head = head.clone();
+    if let Some(tag) = &variant.app_etag {
+        apply([Edit::Set(ETAG, tag.to_header())], &mut head);
+    }
+    head
+}
+
+/// Every tag under which clients may hold the content that has this one as identity.
+fn tags_of(identity: &EntityTag) -> Vec<EntityTag> {
+    Coding::ALL.iter().map(|coding| identity.with_coding(*coding)).collect()
+}
+
+fn meta_of(freshness: &Freshness, now: SystemTime, head: ResponseHeader) -> CacheMeta {
+    let stored: StoredFreshness = freshness.stored(now);
+    let seconds = |span: std::time::Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+    CacheMeta::new(
+        stored.fresh_until,
+        now.checked_sub(stored.age).unwrap_or(SystemTime::UNIX_EPOCH),
+        seconds(stored.stale_while_revalidate),
+        seconds(stored.stale_if_error),
+        head,
+    )
+}

@@ -1,0 +1,113 @@
+//! One downstream connection: counted, limited, and asked which HTTP it speaks.
+//!
+//! pingora's own h2c sniff waits for 24 bytes without a deadline, so that a short HTTP/1.0 request hangs for ever.
+//! Here four bytes tell HTTP/1 from the HTTP/2 preface (RFC 9113, section 3.4), and every wait has a limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::Proxy;
+use crate::metrics::Metrics;
+
+/// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
+const PREFACE_LENGTH: usize = 24;
+const PREFACE_START: [u8; 4] = *b"PRI ";
+
+/// Limits of the listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    pub h2c: bool,
+    pub max_connections: usize,
+    /// For the first bytes of a connection, and between two reads of a request's head.
+    pub header_timeout: Duration,
+    /// An unused connection is closed after this long.
+    pub idle_timeout: Duration,
+}
+
+/// pingora's proxy behind the door of the listener.
+pub struct Connections {
+    proxy: Arc<HttpProxy<Proxy>>,
+    limits: ConnectionLimits,
+    places: Semaphore,
+    metrics: Arc<Metrics>,
+}
+
+impl Connections {
+    /// `proxy` must have been built with h2c on when `limits.h2c` is.
+    pub fn new(proxy: HttpProxy<Proxy>, limits: ConnectionLimits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            proxy: Arc::new(proxy),
+            places: Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)),
+            limits,
+            metrics,
+        }
+    }
+
+    /// HTTP/1: requests one after the other. It sets the timers that the platform leaves at "for ever" *before* the first head is read.
+    async fn serve_http1(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let mut session = ServerSession::new_http1(stream);
+        session.set_read_timeout(Some(self.limits.header_timeout));
+        session.set_keepalive(keepalive(self.limits.header_timeout));
+        let mut next = self.proxy.process_new_http(session, shutdown).await;
+        while let Some(reused) = next {
+            let (stream, settings) = reused.consume();
+            let mut session = ServerSession::new_http1(stream);
+            if let Some(settings) = settings {
+                settings.apply_to_session(&mut session);
+            }
+            session.set_read_timeout(Some(self.limits.header_timeout));
+            next = self.proxy.process_new_http(session, shutdown).await;
+        }
+    }
+
+    /// Whether the client opens with HTTP/2. None: it sent nothing useful in time.
+    async fn speaks_http2(&self, stream: &mut Stream) -> Option<bool> {
+        let mut start = [0; PREFACE_START.len()];
+        self.peek(stream, &mut start).await?;
+        if start != PREFACE_START {
+            return Some(false);
+        }
+        let mut preface = [0; PREFACE_LENGTH];
+        self.peek(stream, &mut preface).await?;
+        Some(true)
+    }
+
+    async fn peek(&self, stream: &mut Stream, buffer: &mut [u8]) -> Option<()> {
+        match timeout(self.limits.header_timeout, stream.try_peek(buffer)).await {
+            Ok(Ok(true)) => Some(()),
+            Ok(Ok(false) | Err(_)) | Err(_) => None,
+        }
+    }
+}
+
+/// pingora counts whole seconds, and takes zero for "for ever".
+pub fn keepalive(timeout: Duration) -> Option<u64> {
+    Some(timeout.as_secs().max(1))
+}
+
+#[async_trait]
+impl ServerApp for Connections {
+    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        // Over the limit a connection is closed at once: waiting would only move the queue into our memory.
+        let _place = self.places.try_acquire().ok()?;
+        let _open = self.metrics.connection();
+        if self.limits.h2c && self.speaks_http2(&mut stream).await? {
+            return self.proxy.process_new(stream, shutdown).await;
+        }
+        self.serve_http1(stream, shutdown).await;
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}

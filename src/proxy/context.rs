@@ -1,0 +1,112 @@
+//! What is known of one request while it passes: filled phase by phase, read at the end.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+
+use super::failure::Failure;
+use super::forward::Client;
+use super::route::Route;
+use crate::cache::{BodyFacts, FillPlan, Found, RequestView};
+use crate::header::{EntityTag, Forward};
+use crate::metrics::{InFlight, Phases, Reused, RouteMeters};
+use crate::negotiate::{RequestFacts, SkipReason};
+use crate::policy::{NotStored, RequestDirectives};
+
+/// The state of one request.
+pub struct Context {
+    pub started: Instant,
+    pub received: SystemTime,
+    /// Counts the request as in flight until this value goes, however the request ends.
+    pub in_flight: Option<InFlight>,
+    /// None until the request was admitted.
+    pub request: Option<Request>,
+    pub app: App,
+    pub answer: Answer,
+    pub phases: Phases,
+    pub failure: Option<Failure>,
+    /// Bytes of the request's content so far.
+    pub content: u64,
+}
+
+/// What the request asks for, once it was admitted.
+pub struct Request {
+    pub route: Arc<Route>,
+    pub meters: Arc<RouteMeters>,
+    pub client: Client,
+    /// The authority that the client asked for.
+    pub host: String,
+    pub facts: RequestFacts,
+    pub directives: RequestDirectives,
+    pub websocket: bool,
+    /// Where the answer is stored, or would be; None where the cache is not asked.
+    pub view: Option<Arc<RequestView>>,
+}
+
+/// The exchange with the app.
+#[derive(Default)]
+pub struct App {
+    /// The connection; only valid while the answer comes in.
+    pub socket: Option<RawFd>,
+    pub reused: Option<Reused>,
+    pub tries: usize,
+    pub connecting: Option<Instant>,
+    pub asked: Option<Instant>,
+    pub answered: Option<Instant>,
+    /// Purges up to here came before the app was asked.
+    pub purge_epoch: u64,
+    /// Its head, as it came.
+    pub head: Option<AppHead>,
+}
+
+/// The app's head before anything was changed in it.
+pub struct AppHead {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub etag: Option<EntityTag>,
+    /// RFC 9112, section 6.3: only the end of the connection tells where the body ends.
+    pub close_delimited: bool,
+    /// Another client may get it in another coding: `Vary: Accept-Encoding` is due.
+    pub varies: bool,
+    /// The body may be coded by us, now or from the store.
+    pub codable: bool,
+    pub facts: Arc<BodyFacts>,
+}
+
+/// How the request is answered.
+#[derive(Default)]
+pub struct Answer {
+    /// Why the request went to the app, if it did.
+    pub forward: Option<Forward>,
+    /// What is remembered of the resource kept the request from the cache.
+    pub predicted: bool,
+    /// The stored response that answers, or is being validated.
+    pub found: Option<Found>,
+    /// A condition of the request does not hold: 412.
+    pub precondition_failed: bool,
+    /// The tag of the client's own copy, for a 304.
+    pub held: Option<EntityTag>,
+    /// Why the body was not encoded.
+    pub skipped: Option<SkipReason>,
+    pub not_stored: Option<NotStored>,
+    pub fill: Option<Arc<FillPlan>>,
+    pub first_byte: Option<Instant>,
+}
+
+impl Context {
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            received: SystemTime::now(),
+            in_flight: None,
+            request: None,
+            app: App::default(),
+            answer: Answer::default(),
+            phases: Phases::default(),
+            failure: None,
+            content: 0,
+        }
+    }
+}

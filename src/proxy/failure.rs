@@ -1,0 +1,113 @@
+//! From an error to the response a client gets, and to the word the metrics use for it.
+//!
+//! One function decides the status, so that whose fault a failure was reads in one table. Nothing of the error's text
+//! reaches the client: it may quote what the app, or another client, sent.
+
+use http::StatusCode;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::metrics::UpstreamError;
+
+/// Whose fault, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The client went away or stopped reading.
+    ClientGone,
+    /// The request was refused; the status says why.
+    Refused(u16),
+    /// The app did not answer, or not with HTTP.
+    Upstream(UpstreamError),
+    /// Our own fault.
+    Internal,
+}
+
+impl Failure {
+    pub fn of(error: &Error) -> Self {
+        match (error.esource(), error.etype()) {
+            (_, ErrorType::HTTPStatus(status)) => Self::Refused(*status),
+            (ErrorSource::Upstream, kind) => Self::Upstream(upstream(kind)),
+            (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Self::Refused(400),
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::Refused(408),
+            (ErrorSource::Downstream, _) => Self::ClientGone,
+            (ErrorSource::Internal | ErrorSource::Unset, _) => Self::Internal,
+        }
+    }
+
+    /// The status for the client; None when there is nobody left to tell.
+    pub fn status(self) -> Option<StatusCode> {
+        match self {
+            Self::ClientGone => None,
+            Self::Refused(status) => Some(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)),
+            Self::Upstream(UpstreamError::Timeout) => Some(StatusCode::GATEWAY_TIMEOUT),
+            Self::Upstream(_) => Some(StatusCode::BAD_GATEWAY),
+            Self::Internal => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// The content of the response: what happened, in words for the person who sees it.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::ClientGone => "",
+            Self::Refused(400) => "vacpack refused the request: it is not well-formed HTTP.\n",
+            Self::Refused(408) => "vacpack gave up on the request: it did not arrive in time.\n",
+            Self::Refused(413) => "vacpack refused the request: its content is larger than listen.max_body allows.\n",
+            Self::Refused(431) => {
+                "vacpack refused the request: its header is larger than listen.max_header_size or \
+                 listen.max_header_count allow.\n"
+            }
+            Self::Refused(501) => "vacpack refused the request: it does not know this transfer coding.\n",
+            Self::Refused(504) => "vacpack has no stored response for it, and the request is only-if-cached.\n",
+            Self::Refused(_) => "vacpack refused the request.\n",
+            Self::Upstream(UpstreamError::Refused) => "vacpack could not reach the app: it refused the connection.\n",
+            Self::Upstream(UpstreamError::Connect | UpstreamError::Tls) => "vacpack could not reach the app.\n",
+            Self::Upstream(UpstreamError::Timeout) => "The app did not answer in time.\n",
+            Self::Upstream(UpstreamError::Closed) => "The app closed the connection before it answered.\n",
+            Self::Upstream(UpstreamError::Protocol) => "What the app answered is not HTTP.\n",
+            Self::Internal => "vacpack failed; its log says why.\n",
+        }
+    }
+}
+
+fn upstream(kind: &ErrorType) -> UpstreamError {
+    use ErrorType::{
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, InvalidCert, ReadError,
+        ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout, WriteError, WriteTimedout,
+    };
+    match kind {
+        ConnectRefused => UpstreamError::Refused,
+        ConnectError | ConnectNoRoute | SocketError => UpstreamError::Connect,
+        ConnectTimedout | ReadTimedout | WriteTimedout => UpstreamError::Timeout,
+        TLSHandshakeFailure | TLSHandshakeTimedout | InvalidCert => UpstreamError::Tls,
+        ConnectionClosed | ReadError | WriteError => UpstreamError::Closed,
+        _ => UpstreamError::Protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_has_its_status() {
+        use ErrorType::*;
+        let rows = [
+            (ErrorSource::Upstream, ConnectRefused, Some(502)),
+            (ErrorSource::Upstream, ConnectTimedout, Some(504)),
+            (ErrorSource::Upstream, ConnectNoRoute, Some(502)),
+            (ErrorSource::Upstream, ReadTimedout, Some(504)),
+            (ErrorSource::Upstream, ConnectionClosed, Some(502)),
+            (ErrorSource::Upstream, InvalidHTTPHeader, Some(502)),
+            (ErrorSource::Downstream, InvalidHTTPHeader, Some(400)),
+            (ErrorSource::Downstream, ReadTimedout, Some(408)),
+            (ErrorSource::Downstream, HTTPStatus(413), Some(413)),
+            (ErrorSource::Downstream, WriteError, None),
+            (ErrorSource::Internal, InternalError, Some(500)),
+        ];
+        for (source, kind, status) in rows {
+            let mut error = Error::new(kind);
+            error.esource = source;
+            let failure = Failure::of(&error);
+            assert_eq!(failure.status().map(|status| status.as_u16()), status, "{error}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Who the client is, and what the app is told about it.
+//!
+//! `X-Forwarded-For`, `-Proto` and `-Host` are believed only from the configured proxies; from anybody else they are
+//! replaced, so that a client cannot write its own address. `Via` follows RFC 9110, section 7.6.3.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, HeaderName, HeaderValue, VIA};
+use http::{HeaderMap, Version};
+use ipnet::IpNet;
+use pingora::http::RequestHeader;
+
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Our name in `Via` and in `Cache-Status`.
+pub const PSEUDONYM: &str = "vacpack";
+
+/// The peers whose `X-Forwarded-*` is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
+impl TrustedProxies {
+    pub fn trust(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.0.iter().any(|net| net.contains(&peer))
+    }
+}
+
+/// What is known of the client, and what it asked for in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The peer of the connection.
+    pub peer: Option<IpAddr>,
+    /// The client as the trusted proxies name it; the peer where they name none.
+    pub address: Option<IpAddr>,
+    pub https: bool,
+    /// Whether the peer is one of the trusted proxies.
+    pub trusted: bool,
+}
+
+impl Client {
+    /// Reads the forwarding fields of one request.
+    pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
+        let trusted = peer.is_some_and(|peer| proxies.trust(peer));
+        let address = if trusted { forwarded_for(headers, proxies).or(peer) } else { peer };
+        let https = trusted
+            && headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        Self { peer, address: address.map(|address| address.to_canonical()), https, trusted }
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+/// The right-most address that is not a trusted proxy's: what stands left of it, the client may have invented.
+fn forwarded_for(headers: &HeaderMap, proxies: &TrustedProxies) -> Option<IpAddr> {
+    let mut addresses = Vec::new();
+    for value in headers.get_all(X_FORWARDED_FOR) {
+        for member in value.to_str().ok()?.split(',') {
+            addresses.push(parse_address(member.trim())?);
+        }
+    }
+    let client = addresses.iter().rev().find(|address| !proxies.trust(**address));
+    client.or(addresses.first()).copied()
+}
+
+/// An address with or without a port, as proxies write them.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address);
+    }
+    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        return Some(address.ip());
+    }
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// Writes the forwarding fields of the request to the app.
+pub fn announce(request: &mut RequestHeader, client: &Client, version: Version) -> pingora::Result<()> {
+    let peer = client.peer.map(|peer| peer.to_canonical().to_string());
+    let chain = if client.trusted { joined(&request.headers, &X_FORWARDED_FOR, peer.as_deref()) } else { peer };
+    match chain {
+        Some(chain) => request.insert_header(X_FORWARDED_FOR, chain)?,
+        None => drop(request.remove_header(&X_FORWARDED_FOR)),
+    }
+    request.insert_header(X_FORWARDED_PROTO, client.scheme())?;
+    if !(client.trusted && request.headers.contains_key(X_FORWARDED_HOST))
+        && let Some(host) = request.headers.get(HOST).cloned()
+    {
+        request.insert_header(X_FORWARDED_HOST, host)?;
+    }
+    let via = format!("{} {PSEUDONYM}", received_protocol(version));
+    let via = joined(&request.headers, &VIA, Some(&via)).unwrap_or(via);
+    request.insert_header(VIA, via)?;
+    Ok(())
+}
+
+/// All lines of a field as one list, with a last member.
+fn joined(headers: &HeaderMap, name: &HeaderName, last: Option<&str>) -> Option<String> {
+    let mut members: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok()).collect();
+    members.extend(last);
+    (!members.is_empty()).then(|| members.join(", "))
+}
+
+/// RFC 9110, section 7.6.3: the protocol's version; its name is left out for HTTP.
+fn received_protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies() -> TrustedProxies {
+        TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")])
+    }
+
+    fn client(peer: &str, forwarded_for: &[&str]) -> Client {
+        let mut headers = HeaderMap::new();
+        for line in forwarded_for {
+            headers.append(X_FORWARDED_FOR, line.parse().expect("a value"));
+        }
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+        Client::of(peer.parse().ok(), &headers, &proxies())
+    }
+
+    #[test]
+    fn only_a_trusted_peer_names_the_client() {
+        let rows: &[(&str, &[&str], &str, bool)] = &[
+            ("203.0.113.9", &["198.51.100.1"], "203.0.113.9", false),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1", true),
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.2.3.4"], "198.51.100.1", true),
+            ("10.0.0.1", &["1.1.1.1", "198.51.100.1:4711"], "198.51.100.1", true),
+            ("10.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1", true),
+            ("10.0.0.1", &["nonsense"], "10.0.0.1", true),
+            ("10.0.0.1", &["10.0.0.7"], "10.0.0.7", true),
+            ("10.0.0.1", &[], "10.0.0.1", true),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1", true),
+        ];
+        for (peer, lines, address, https) in rows {
+            let client = client(peer, lines);
+            assert_eq!(client.address, address.parse().ok(), "{peer} {lines:?}");
+            assert_eq!(client.https, *https, "{peer} {lines:?}");
+        }
+    }
+
+    fn announced(client: &Client, fields: &[(&str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+        for (name, value) in fields {
+            request.append_header(name.to_string(), value.to_string()).expect("a field");
+        }
+        announce(&mut request, client, Version::HTTP_11).expect("announced");
+        request
+    }
+
+    #[test]
+    fn an_untrusted_client_cannot_write_its_own_history() {
+        let client = client("203.0.113.9", &[]);
+        let fields = [("host", "shop.test"), ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "evil.test")];
+        let request = announced(&client, &fields);
+        assert_eq!(request.headers["x-forwarded-for"], "203.0.113.9");
+        assert_eq!(request.headers["x-forwarded-proto"], "http");
+        assert_eq!(request.headers["x-forwarded-host"], "shop.test");
+        assert_eq!(request.headers["via"], "1.1 vacpack");
+    }
+
+    #[test]
+    fn a_trusted_chain_is_continued() {
+        let client = client("10.0.0.1", &["198.51.100.1"]);
+        let fields = [
+            ("host", "app"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-host", "shop.test"),
+            ("via", "1.0 edge"),
+        ];
+        let request = announced(&client, &fields);
+        assert_eq!(request.headers["x-forwarded-for"], "198.51.100.1, 10.0.0.1");
+        assert_eq!(request.headers["x-forwarded-proto"], "https");
+        assert_eq!(request.headers["x-forwarded-host"], "shop.test");
+        assert_eq!(request.headers["via"], "1.0 edge, 1.1 vacpack");
+    }
+}

@@ -1,0 +1,157 @@
+//! The app's answer as it comes in: read before anything is changed, planned, freed of what is one connection's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use super::Proxy;
+use super::context::{AppHead, Context, Request};
+use super::edit::apply_to;
+use super::encoding::{Encoding, Job};
+use super::intake::content_length;
+use crate::encode::{self, FlushRule};
+use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop};
+use crate::metrics::Phase;
+use crate::negotiate::{self, BodyPlan, ResponseFacts};
+
+/// nginx's word for "do not hold this response back".
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl Proxy {
+    /// The raw head of the app's answer: decides what happens to the body.
+    pub(super) fn plan_body(
+        &self,
+        session: &mut Session,
+        response: &ResponseHeader,
+        end: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        context.app.answered = Some(now);
+        if let Some(asked) = context.app.asked {
+            context.phases.add(Phase::UpstreamWait, now - asked);
+        }
+        let Some(request) = &context.request else {
+            return Ok(());
+        };
+        let facts = ResponseFacts {
+            status: response.status,
+            headers: &response.headers,
+            length: content_length(&response.headers),
+            end_of_stream: end,
+        };
+        let plan = negotiate::plan(&request.facts, &facts, &request.route.offer);
+        let offer = &request.route.offer;
+        let mut head = AppHead::read(response, end);
+        head.varies = negotiate::varies(&facts, offer);
+        head.codable = negotiate::codable(&facts, offer, &request.facts.accept);
+        let job = job(request, &head, &plan, &facts, context);
+        context.answer.skipped = match plan {
+            BodyPlan::Encode(_) => None,
+            BodyPlan::Pass(reason) => Some(reason),
+        };
+        context.app.head = Some(head);
+        let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
+        let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
+        encoding.arm(job).map_err(|error| Error::because(ErrorType::InternalError, "starting an encoder", error))
+    }
+
+    /// The head on its way to the store and the client, coded already.
+    pub(super) fn clean_head(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if response.status == StatusCode::NOT_MODIFIED && session.cache.enabled() {
+            // A validation: the platform shows us nothing of it before.
+            context.app.answered = Some(Instant::now());
+            context.app.head = Some(AppHead::read(response, true));
+        }
+        strip_hop_by_hop(response);
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        if !response.headers.contains_key(DATE) {
+            // RFC 9110, section 6.6.1. The platform writes one when it sends; what is stored needs it before.
+            response.insert_header(DATE, date::format(context.received))?;
+        }
+        if context.app.head.as_ref().is_some_and(|head| head.varies) {
+            apply_to(Vary::parse(&response.headers).add(&ACCEPT_ENCODING), response)?;
+        }
+        if response.status == StatusCode::NOT_MODIFIED {
+            name_the_clients_copy(session, response)?;
+        }
+        Ok(())
+    }
+}
+
+impl AppHead {
+    fn read(response: &ResponseHeader, end: bool) -> Self {
+        let headers = &response.headers;
+        Self {
+            status: response.status,
+            headers: headers.clone(),
+            etag: EntityTag::of(headers),
+            close_delimited: !end
+                && !headers.contains_key(CONTENT_LENGTH)
+                && !headers.contains_key(TRANSFER_ENCODING)
+                && response.version != http::Version::HTTP_2,
+            varies: false,
+            codable: false,
+            facts: Arc::default(),
+        }
+    }
+}
+
+fn job(request: &Request, head: &AppHead, plan: &BodyPlan, facts: &ResponseFacts, context: &Context) -> Job {
+    let coding = match plan {
+        BodyPlan::Encode(coding) => *coding,
+        BodyPlan::Pass(_) => Coding::Identity,
+    };
+    let value = |name: &HeaderName| facts.headers.get(name).map(|value| value.as_bytes());
+    let flush = encode::flush_rule(value(&CONTENT_TYPE), value(&X_ACCEL_BUFFERING), facts.length);
+    let coded = coding != Coding::Identity;
+    Job {
+        setup: coded.then(|| encode::setup(coding, request.route.live, facts.length)),
+        head: if coded { negotiate::coded_head(facts.headers, coding) } else { Vec::new() },
+        flush: if coded { flush } else { FlushRule::Never },
+        socket: context.app.socket,
+        facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),
+    }
+}
+
+/// RFC 9110, section 7.6.1. `Transfer-Encoding` stays: the platform writes the framing from it.
+fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let switching = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    let named = hop_by_hop::nominated(&response.headers);
+    for name in named.iter().chain(&hop_by_hop::FIXED) {
+        let is_the_message = switching && (*name == UPGRADE || *name == CONNECTION);
+        if !is_the_message {
+            response.remove_header(name);
+        }
+    }
+}
+
+/// A 304 of the app that answers a client's own condition: the client knows its copy by the tag we gave it.
+fn name_the_clients_copy(session: &Session, response: &mut ResponseHeader) -> pingora::Result<()> {
+    let Some(apps) = EntityTag::of(&response.headers) else {
+        return Ok(());
+    };
+    let condition = TagCondition::parse(&session.req_header().headers, &http::header::IF_NONE_MATCH);
+    let Some(TagCondition::Tags(held)) = condition else {
+        return Ok(());
+    };
+    match held.iter().find(|tag| tag.weak_eq(&apps) || tag.split_coding().0.weak_eq(&apps)) {
+        Some(tag) => response.insert_header(http::header::ETAG, tag.to_header()),
+        None => Ok(()),
+    }
+}

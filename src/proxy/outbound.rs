@@ -1,0 +1,78 @@
+//! The request as the app gets it.
+//!
+//! The app is asked for identity, so that a body is compressed once, here. It hears its own validators only: tags that we
+//! made or suffixed are translated back (RFC 9110, section 13), and those of a validation are the ones it gave us.
+
+use http::header::{
+    ACCEPT_ENCODING, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+
+use super::context::{Context, Request};
+use super::edit::set;
+use super::forward::announce;
+use crate::cache::Variant;
+use crate::header::{EntityTag, TagCondition};
+
+/// Edits the request on its way to the app.
+pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
+    let Some(request) = &context.request else {
+        return Ok(());
+    };
+    if asks_for_identity(session, request) {
+        outbound.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+    }
+    match &context.answer.found {
+        Some(found) if session.cache.enabled() => validate(outbound, &found.variant)?,
+        _ => translate_conditions(outbound)?,
+    }
+    announce(outbound, &request.client, session.req_header().version)?;
+    for name in &request.route.request_headers.remove {
+        outbound.remove_header(name);
+    }
+    set(outbound, &request.route.request_headers.set)
+}
+
+/// Where we neither encode nor store, the app's own compression is its client's business.
+fn asks_for_identity(session: &Session, request: &Request) -> bool {
+    let cached = session.cache.enabled() || session.cache.bypassing();
+    (request.route.offer.enabled || cached) && !request.websocket
+}
+
+/// RFC 9111, section 4.3.1: the app's own validators of what is stored, and no others.
+fn validate(outbound: &mut RequestHeader, variant: &Variant) -> pingora::Result<()> {
+    match &variant.app_etag {
+        Some(tag) => outbound.insert_header(IF_NONE_MATCH, tag.to_header())?,
+        None => drop(outbound.remove_header(&IF_NONE_MATCH)),
+    }
+    match variant.head.get(http::header::LAST_MODIFIED) {
+        Some(modified) => outbound.insert_header(IF_MODIFIED_SINCE, modified)?,
+        None => drop(outbound.remove_header(&IF_MODIFIED_SINCE)),
+    }
+    Ok(())
+}
+
+/// The client's conditions in the app's own tags.
+fn translate_conditions(outbound: &mut RequestHeader) -> pingora::Result<()> {
+    for name in [IF_NONE_MATCH, IF_MATCH] {
+        let Some(condition) = TagCondition::parse(&outbound.headers, &name) else {
+            continue;
+        };
+        if let Some(value) = condition.for_app().to_header() {
+            outbound.insert_header(name, value)?;
+        }
+    }
+    drop_coded_range(outbound);
+    Ok(())
+}
+
+/// A client that resumes a *coded* representation must not be given a range of the identity one: it gets it whole.
+fn drop_coded_range(outbound: &mut RequestHeader) {
+    let tag = outbound.headers.get(IF_RANGE).and_then(|value| EntityTag::parse(value.as_bytes()));
+    if tag.is_some_and(|tag| tag.split_coding().1.is_some()) {
+        for name in [IF_RANGE, RANGE] as [HeaderName; 2] {
+            outbound.remove_header(&name);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The end of a request: what is known of it, as one record.
+
+use std::time::Instant;
+
+use pingora::cache::{CachePhase, NoCacheReason};
+use pingora::proxy::Session;
+
+use super::Proxy;
+use super::context::Context;
+use super::encoding::Encoding;
+use super::failure::Failure;
+use crate::cache::{FillOutcome, Refusal};
+use crate::metrics::{BodyCoding, Cause, Encoded, ErrorType, Exchange, Mode, Phase, Storing};
+use crate::policy::{CacheOutcome, NotStored};
+
+impl Proxy {
+    /// Counts and logs one request.
+    pub(super) fn report(&self, session: &mut Session, context: &mut Context) {
+        let now = Instant::now();
+        self.close_phases(session, context, now);
+        let encoding = session.upstream_modules_ctx.get::<Encoding>();
+        let upstream_bytes = encoding.map_or(0, Encoding::received);
+        let encoded = encoding.and_then(Encoding::encoded);
+        let Some(request) = &context.request else {
+            return;
+        };
+        let head = session.req_header();
+        let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
+        let exchange = Exchange {
+            cause: if session.subrequest_ctx.is_some() { Cause::Refresh } else { Cause::Client },
+            route: &request.meters,
+            method: &head.method,
+            path: head.uri.path(),
+            host: &request.host,
+            version: head.version,
+            client: request.client.address,
+            user_agent: field("user-agent"),
+            request_id: field("x-request-id"),
+            traceparent: field("traceparent"),
+            status: session.response_written().map(|written| written.status),
+            cache: outcome(session.cache.phase(), context),
+            storing: storing(context),
+            body: body(context, encoded),
+            upstream_bytes,
+            client_bytes: session.body_bytes_sent() as u64,
+            upstream: context.app.reused,
+            error: context.failure.map(error_type),
+            started: context.received,
+            duration: now - context.started,
+            first_byte: context.answer.first_byte.map(|first| first - context.started),
+            phases: context.phases.clone(),
+        };
+        exchange.record(&self.parts.metrics, &self.parts.access_log, &self.parts.access_rules);
+    }
+
+    fn close_phases(&self, session: &Session, context: &mut Context, now: Instant) {
+        if let Some(lookup) = session.cache.lookup_duration() {
+            context.phases.add(Phase::CacheLookup, lookup);
+        }
+        if let Some(wait) = session.cache.lock_duration() {
+            context.phases.add(Phase::LockWait, wait);
+        }
+        if let Some(answered) = context.app.answered {
+            context.phases.add(Phase::UpstreamBody, now - answered);
+        }
+        if let Some(encoded) = session.upstream_modules_ctx.get::<Encoding>().and_then(Encoding::encoded) {
+            context.phases.add(Phase::Compress, encoded.busy);
+        }
+    }
+}
+
+fn outcome(phase: CachePhase, context: &Context) -> CacheOutcome {
+    match phase {
+        CachePhase::Hit => CacheOutcome::Hit,
+        CachePhase::StaleUpdating => CacheOutcome::Updating,
+        CachePhase::Stale => CacheOutcome::Stale,
+        CachePhase::Expired => CacheOutcome::Expired,
+        CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => CacheOutcome::Revalidated,
+        CachePhase::Disabled(NoCacheReason::NeverEnabled) | CachePhase::Bypass => CacheOutcome::Bypass,
+        _ if context.answer.predicted => CacheOutcome::Bypass,
+        CachePhase::Disabled(_) if context.answer.found.is_some() => CacheOutcome::Expired,
+        CachePhase::Disabled(_) | CachePhase::Miss | CachePhase::Uninit | CachePhase::CacheKey => CacheOutcome::Miss,
+    }
+}
+
+fn storing(context: &Context) -> Storing {
+    if let Some(reason) = context.answer.not_stored {
+        return Storing::Refused(reason);
+    }
+    let Some(fill) = &context.answer.fill else {
+        return Storing::Undecided;
+    };
+    match fill.outcome.get() {
+        Some(FillOutcome::Stored { .. }) => Storing::Stored(fill.freshness.source),
+        Some(FillOutcome::Refused(reason)) => Storing::Refused(match reason {
+            Refusal::TooLarge => NotStored::TooLarge,
+            Refusal::OverBudget => NotStored::OverBudget,
+            Refusal::Purged => NotStored::Purged,
+            Refusal::Aborted | Refusal::NoPlan => NotStored::Truncated,
+            Refusal::ForeignCoding => NotStored::ForeignCoding,
+        }),
+        None => Storing::Refused(NotStored::Truncated),
+    }
+}
+
+fn body(context: &Context, encoded: Option<super::encoding::Encoded>) -> BodyCoding {
+    if let Some(encoded) = encoded {
+        let super::encoding::Encoded { coding, input, output, busy } = encoded;
+        return BodyCoding::Encoded(Encoded { coding, mode: Mode::Live, input, output, busy });
+    }
+    if let Some(reason) = context.answer.skipped {
+        return BodyCoding::Skipped(reason);
+    }
+    match &context.answer.found {
+        Some(found) => BodyCoding::Stored { coding: found.coding, identity: found.variant.identity_length },
+        None => BodyCoding::None,
+    }
+}
+
+fn error_type(failure: Failure) -> ErrorType {
+    match failure {
+        Failure::ClientGone => ErrorType::Client,
+        Failure::Refused(_) => ErrorType::Request,
+        Failure::Upstream(reason) => ErrorType::Upstream(reason),
+        Failure::Internal => ErrorType::Internal,
+    }
+}

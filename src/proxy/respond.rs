@@ -1,0 +1,174 @@
+//! The head as the client gets it, from the app or from the store: the operator's rules, and what vacpack says of itself.
+
+use std::time::{Instant, SystemTime};
+
+use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
+use pingora::cache::CachePhase;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::Proxy;
+use super::context::{Answer, Context};
+use super::edit::apply_to;
+use super::failure::Failure;
+use crate::cdn;
+use crate::header::{CacheStatus, Forward, cache_status::CACHE_STATUS};
+use crate::metrics::Phase;
+use crate::policy::SetCookie;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+impl Proxy {
+    /// The last look at a head before it goes out.
+    pub(super) fn finish_head(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        context.answer.first_byte.get_or_insert_with(Instant::now);
+        settle_condition(response, &context.answer)?;
+        let Some(request) = &context.request else {
+            return Ok(());
+        };
+        if context.answer.fill.is_some() && request.route.cache.set_cookie == SetCookie::Strip {
+            response.remove_header(&SET_COOKIE);
+        }
+        let edits = cdn::response_edits(
+            &request.route.headers,
+            &session.req_header().headers,
+            &response.headers,
+            response.status,
+        );
+        apply_to(&edits, response)?;
+        if self.parts.status_header {
+            response.append_header(CACHE_STATUS, status_of(session, context).to_header())?;
+        }
+        if self.parts.server_timing {
+            response.append_header(SERVER_TIMING, server_timing(session, context))?;
+        }
+        if session.req_header().version < Version::HTTP_11 {
+            frame_for_http10(session, response);
+        }
+        Ok(())
+    }
+
+    /// Answers a request that failed, if there is anybody to answer. The status, for the log.
+    pub(super) async fn answer_failure(&self, session: &mut Session, failure: Failure) -> u16 {
+        let Some(status) = failure.status() else {
+            return 0;
+        };
+        if session.response_written().is_none() {
+            match failure_head(status, failure.explanation(), session.req_header().version) {
+                Ok(head) => {
+                    let body = bytes::Bytes::from_static(failure.explanation().as_bytes());
+                    if let Err(error) = session.write_error_response(head, body).await {
+                        tracing::debug!(%error, "the client left before it heard of a failure");
+                    }
+                }
+                Err(error) => tracing::error!(%error, "building the answer to a failed request"),
+            }
+        }
+        status.as_u16()
+    }
+}
+
+fn failure_head(status: StatusCode, body: &str, _version: Version) -> pingora::Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(status, Some(5))?;
+    head.insert_header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    head.insert_header(http::header::CACHE_CONTROL, "no-store")?;
+    head.insert_header(CACHE_STATUS, CacheStatus::fwd(Forward::Bypass).detail("error").to_header())?;
+    Ok(head)
+}
+
+/// What the platform made a plain 304 of: ours names the client's own copy, or is a 412.
+fn settle_condition(response: &mut ResponseHeader, answer: &Answer) -> pingora::Result<()> {
+    if response.status != StatusCode::NOT_MODIFIED {
+        return Ok(());
+    }
+    if answer.precondition_failed {
+        response.set_status(StatusCode::PRECONDITION_FAILED)?;
+        response.insert_header(CONTENT_LENGTH, 0)?;
+        response.remove_header(&TRANSFER_ENCODING);
+        return Ok(());
+    }
+    match &answer.held {
+        Some(tag) => response.insert_header(ETAG, tag.to_header()),
+        None => Ok(()),
+    }
+}
+
+/// HTTP/1.0 knows no chunks (RFC 9112, section 7): without a length the end of the connection ends the body.
+fn frame_for_http10(session: &mut Session, response: &mut ResponseHeader) {
+    if response.remove_header(&TRANSFER_ENCODING).is_some() || !response.headers.contains_key(CONTENT_LENGTH) {
+        response.remove_header(&TRANSFER_ENCODING);
+        session.set_keepalive(None);
+    }
+}
+
+/// RFC 9211.
+fn status_of(session: &Session, context: &Context) -> CacheStatus {
+    let answer = &context.answer;
+    let served = matches!(session.cache.phase(), CachePhase::Hit | CachePhase::Stale | CachePhase::StaleUpdating);
+    if served {
+        return hit(session, context);
+    }
+    let forward = match answer.predicted {
+        true => Forward::Bypass,
+        false => answer.forward.unwrap_or(Forward::Bypass),
+    };
+    let mut status = CacheStatus::fwd(forward);
+    if let Some(app) = &context.app.head {
+        status = status.fwd_status(app.status);
+    }
+    if let Some(fill) = &answer.fill {
+        status = status.stored().ttl(seconds_left(fill.freshness.fresh_until(fill.now)));
+    }
+    if session.cache.lock_duration().is_some() {
+        status = status.collapsed();
+    }
+    match answer.not_stored {
+        Some(reason) => status.detail(reason.label()),
+        None => status,
+    }
+}
+
+fn hit(session: &Session, context: &Context) -> CacheStatus {
+    let mut status = CacheStatus::hit();
+    if let Some(meta) = session.cache.maybe_cache_meta() {
+        status = status.ttl(seconds_left(meta.fresh_until()));
+    }
+    match &context.answer.found {
+        Some(found) if found.derived => status.detail("derived"),
+        _ => status,
+    }
+}
+
+/// Negative once it is stale (RFC 9211, section 2.4).
+fn seconds_left(until: SystemTime) -> i64 {
+    let now = SystemTime::now();
+    let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    match until.duration_since(now) {
+        Ok(left) => seconds(left),
+        Err(over) => -seconds(over.duration()),
+    }
+}
+
+/// Server Timing (W3C): where the time until the head went, in milliseconds.
+fn server_timing(session: &Session, context: &Context) -> HeaderValue {
+    let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1_000.0;
+    let mut text = String::new();
+    if let Some(lookup) = session.cache.lookup_duration() {
+        text = format!("cache;dur={:.3}", milliseconds(lookup));
+    }
+    if let Some(wait) = context.phases.of(Phase::UpstreamWait) {
+        let comma = if text.is_empty() { "" } else { ", " };
+        text = format!("{text}{comma}upstream;dur={:.3}", milliseconds(wait));
+    }
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
