@@ -1,3 +1,7 @@
 //! Parse, load, run, exit code - nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vacpack::cli::main(std::env::args_os())
+}

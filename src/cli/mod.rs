@@ -1,1 +1,148 @@
-//! TODO
+//! The command line: one file a subcommand, and here what they share - arguments, exit codes, where they write.
+
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod exit;
+pub mod run;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, Inputs, LoadError, Loaded, Override, Purpose, load};
+
+/// Compresses, caches and measures any HTTP app.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vacpack",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "Without a command it serves, as `run` does. Every setting but the addresses is in the file: see conf/reference.toml.\n\
+                  Exit codes: 0 done, 64 wrong command line, 69 an address cannot be bound, 70 internal, 78 wrong configuration."
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Run(Settings),
+    /// Say everything that is wrong with configuration files.
+    Check {
+        /// TOML files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the settings in force, each with where it came from.
+    Config(Settings),
+    /// Print the JSON Schema of the configuration file.
+    Schema {
+        /// Print every key with its default and meaning instead, as TOML.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Show it at work, before a sample app.
+    Demo(DemoFlags),
+}
+
+/// What can be set without a file.
+#[derive(Args, Debug, Default)]
+pub struct Settings {
+    /// Where the app listens: host:port or unix:/path [env: VACPACK_UPSTREAM] [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR")]
+    upstream: Option<String>,
+    /// Where clients connect [env: VACPACK_LISTEN] [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where probes, metrics and purges are served [env: VACPACK_ADMIN] [default: 0.0.0.0:9901]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// The configuration file [env: VACPACK_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct DemoFlags {
+    /// End after the table.
+    #[arg(long)]
+    once: bool,
+    /// Where vacpack listens.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where its admin listener is.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+}
+
+impl From<DemoFlags> for demo::DemoArgs {
+    fn from(flags: DemoFlags) -> Self {
+        Self { once: flags.once, listen: flags.listen, admin: flags.admin }
+    }
+}
+
+impl Settings {
+    /// The configuration these flags, the environment and the file add up to.
+    fn load(&self, environment: &dyn Environment, purpose: Purpose) -> Result<Loaded, LoadError> {
+        let given =
+            [(Override::Upstream, &self.upstream), (Override::Listen, &self.listen), (Override::Admin, &self.admin)];
+        let flags: Vec<_> = given.into_iter().filter_map(|(each, text)| Some((each, text.clone()?))).collect();
+        let file = self
+            .config
+            .clone()
+            .or_else(|| environment.variable("VACPACK_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+        load(&Inputs { file: file.as_deref(), flags: &flags, environment, root: Path::new("/"), purpose })
+    }
+}
+
+/// The whole program, but for its exit.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let environment = |name: &str| std::env::var(name).ok();
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    ExitCode::from(dispatch(arguments, &environment, &mut out, &mut err))
+}
+
+fn dispatch(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &dyn Environment,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(refusal) if refusal.use_stderr() => {
+            print(err, refusal.render().to_string().trim_end());
+            return exit::USAGE;
+        }
+        Err(help) => return print(out, help.render().to_string().trim_end()),
+    };
+    match cli.command {
+        None => run::main(&cli.settings, environment, err),
+        Some(Command::Run(settings)) => run::main(&settings, environment, err),
+        Some(Command::Check { files }) => check::main(&files, environment, out, err),
+        Some(Command::Config(settings)) => config::main(&settings, environment, out, err),
+        Some(Command::Schema { reference }) => schema::main(reference, out),
+        Some(Command::Demo(flags)) => run::demo(&flags.into(), out, err),
+    }
+}
+
+/// Writes all of it, or gives up: a reader that has gone away (`vacpack schema | head`) is nobody's failure.
+fn print(out: &mut dyn Write, text: impl std::fmt::Display) -> u8 {
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => exit::INTERNAL,
+        _ => exit::OK,
+    }
+}

@@ -1,0 +1,78 @@
+//! The cache as the metrics and the admin listener see it.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::admin::{Purge, Purged};
+use crate::cache::{self, Derivation, Events, Memory};
+use crate::header::Coding;
+use crate::metrics::{CacheGauges, Encoded, EvictionCause, Metrics, Mode};
+use crate::proxy::Parts;
+
+/// Counts what happens in the cache.
+pub struct Counted {
+    metrics: Arc<Metrics>,
+}
+
+impl Counted {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+}
+
+impl Events for Counted {
+    fn evicted(&self, cause: cache::EvictionCause, _bytes: u64) {
+        self.metrics.cache.evicted(match cause {
+            cache::EvictionCause::Expired => EvictionCause::Expired,
+            cache::EvictionCause::Size => EvictionCause::Size,
+            cache::EvictionCause::Purged => EvictionCause::Purged,
+            cache::EvictionCause::Variants => EvictionCause::Variants,
+        });
+    }
+
+    fn derived(&self, derivation: Derivation) {
+        let Derivation { to, input, output, elapsed, .. } = derivation;
+        self.metrics.compression.encoded(&Encoded { coding: to, mode: Mode::Derived, input, output, busy: elapsed });
+    }
+
+    fn derive_failed(&self, from: Coding, to: Coding) {
+        tracing::error!(from = from.token(), to = to.token(), "a stored body could not be recoded; it was dropped");
+    }
+}
+
+/// What the cache holds, read when it is asked for.
+pub struct Occupancy(pub &'static Memory);
+
+impl CacheGauges for Occupancy {
+    fn entries(&self) -> u64 {
+        self.0.settle();
+        self.0.entries()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    fn capacity(&self) -> u64 {
+        self.0.capacity()
+    }
+
+    fn fills_in_flight(&self) -> u64 {
+        self.0.fills_in_flight()
+    }
+}
+
+/// Purges a URL under the key that a request for it would have.
+pub struct UrlPurge(pub Arc<Parts>);
+
+impl Purge for UrlPurge {
+    fn purge_url(&self, url: &Uri) -> Result<Purged, String> {
+        let scheme = url.scheme_str().ok_or("the URL needs a scheme: http://host/path")?;
+        let authority = url.authority().ok_or("the URL needs a host: http://host/path")?;
+        let target = url.path_and_query().map_or("/", |target| target.as_str());
+        let key = self.0.keys_of(scheme, authority.as_str(), target);
+        let cache::Purged { objects, bytes } = self.0.memory.purge(&key);
+        Ok(Purged { objects, bytes })
+    }
+}

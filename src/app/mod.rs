@@ -1,0 +1,232 @@
+//! The composition root: every part is built here, once, and handed to the parts above it.
+//!
+//! Both listeners are bound before anything is served, so that a taken port is an error at once. vacpack keeps runtimes
+//! of its own instead of the platform's server, which closes its listeners the moment a signal comes: the proxy's has the
+//! configured workers; the admin listener's has a thread to itself, so that a probe is answered while the workers are
+//! busy, and stays up until the last request is done.
+
+mod bind;
+mod cache;
+mod drain;
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerOptions;
+use pingora::apps::ServerApp;
+use pingora::cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::proxy::HttpProxy;
+use pingora::server::configuration::ServerConf;
+use pingora::services::Service as _;
+use pingora::services::listening::Service;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use crate::admin::{AdminApp, Lifecycle};
+use crate::cache::{Limits, Memory};
+use crate::config::Config;
+use crate::metrics::{AccessLog, Build, Metrics, log};
+use crate::proxy::{Connections, Memorable, Parts, Proxy};
+use crate::upstream::{ResolveError, Upstream};
+
+pub use bind::BindError;
+use bind::Bound;
+use cache::{Counted, Occupancy, UrlPurge};
+pub use drain::run;
+
+/// How many resources the predictor remembers as not worth a lock, in each of its shards.
+const PREDICTOR_SHARD: usize = 2048;
+
+/// When a fill has taken this long, the next request for the same resource may try its luck beside it.
+const LOCK_AGE: Duration = Duration::from_secs(60);
+
+/// What an idle connection costs is mostly its read buffer: 4 KiB hold the head of a usual request, the platform's own
+/// 64 KiB hold nothing more. The write buffer lets head and body of a small response leave in one packet.
+const READ_BUFFER: usize = 4 * 1024;
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// The commit that was built, if the build said so.
+const REVISION: Option<&str> = option_env!("VACPACK_REVISION");
+
+/// A vacpack that serves, until it is dropped.
+pub struct Running {
+    /// Where it listens: the port is known even if 0 was asked for.
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    lifecycle: Arc<Lifecycle>,
+    metrics: Arc<Metrics>,
+    access_log: Arc<AccessLog>,
+    close: watch::Sender<bool>,
+    workers: Option<Runtime>,
+    admin_worker: Option<Runtime>,
+}
+
+/// Binds, builds and serves.
+pub fn start(config: Config) -> Result<Running, AppError> {
+    let listen = Bound::to("listen.address", config.listen.address)?;
+    let admin = Bound::to("admin.address", config.admin.address)?;
+    let upstream = Upstream::resolve(config.upstream.clone())?;
+    let metrics = Arc::new(Metrics::new(&config.metrics, build()));
+    let access_log = Arc::new(AccessLog::start(io::stdout(), log_format(&config), metrics.access_log_dropped())?);
+    let lifecycle = Arc::new(Lifecycle::default());
+
+    let limits = Limits {
+        capacity: config.memory.budget,
+        max_object: config.cache.max_object,
+        max_variants: config.cache.max_variants,
+    };
+    // The platform wants these for the life of the process, so they are given it.
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(limits, Arc::new(Counted::new(metrics.clone())))));
+    let lock: &'static CacheKeyLockImpl = Box::leak(CacheLock::new_boxed(LOCK_AGE));
+    let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
+    metrics.watch_cache(Arc::new(Occupancy(memory)));
+
+    let parts = Arc::new(Parts {
+        meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
+        routes: config.routes,
+        upstream,
+        memory,
+        predictor,
+        lock,
+        coalesce: config.cache.coalesce,
+        generation: config.cache.generation,
+        limits: config.listen.request,
+        idle_timeout: config.listen.connection.idle_timeout,
+        trusted_proxies: config.listen.trusted_proxies,
+        status_header: config.cache.status_header,
+        server_timing: config.server_timing,
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        access_rules: config.log.access,
+        lifecycle: lifecycle.clone(),
+    });
+    let platform = Arc::new(platform_conf(&config.upstream, config.runtime.workers));
+    let mut proxy = HttpProxy::new(Proxy::new(parts.clone()), platform);
+    let mut options = HttpServerOptions::default();
+    options.h2c = config.listen.connection.h2c;
+    options.h2_idle_timeout = Some(config.listen.connection.idle_timeout);
+    proxy.server_options = Some(options);
+    proxy.handle_init_modules();
+
+    let (close, closing) = watch::channel(false);
+    let (running_listen, running_admin) = (listen.address, admin.address);
+    let workers = Builder::new_multi_thread()
+        .worker_threads(config.runtime.workers)
+        .thread_name("worker")
+        .enable_all()
+        .build()?;
+    let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
+
+    let connections = Connections::new(proxy, config.listen.connection, metrics.clone());
+    serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
+    let purge = Arc::new(UrlPurge(parts));
+    let token = config.admin.token;
+    let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token);
+    // The admin listener closes when the process ends, not before.
+    let (keep_open, open) = watch::channel(false);
+    serve(&admin_worker, app.into_service(), admin, open);
+    admin_worker.spawn(async move {
+        keep_open.closed().await;
+    });
+    lifecycle.start();
+
+    Ok(Running {
+        listen: running_listen,
+        admin: running_admin,
+        lifecycle,
+        metrics,
+        access_log,
+        close,
+        workers: Some(workers),
+        admin_worker: Some(admin_worker),
+    })
+}
+
+impl Running {
+    /// Ends at once: what is in flight is cut off.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.close.send(true);
+        for runtime in [self.workers.take(), self.admin_worker.take()].into_iter().flatten() {
+            // Dropping a runtime would wait for its tasks, and must not happen inside another one.
+            runtime.shutdown_background();
+        }
+        self.access_log.flush(drain::LOG_FLUSH);
+    }
+}
+
+fn serve<A>(runtime: &Runtime, mut service: Service<A>, bound: Bound, closing: watch::Receiver<bool>)
+where
+    A: ServerApp + Send + Sync + 'static,
+{
+    let buffers = L4BufferSettings::new(READ_BUFFER, WRITE_BUFFER);
+    service.add_listener(ListenerConfig::tcp(bound.address.to_string()).l4_buffer(buffers));
+    let descriptors = bound.into_descriptors();
+    runtime.spawn(async move { service.start_service(Some(descriptors), closing, 1).await });
+}
+
+/// What the platform takes from its own configuration.
+fn platform_conf(upstream: &crate::upstream::Config, workers: usize) -> ServerConf {
+    ServerConf {
+        threads: workers,
+        max_retries: 1 + upstream.max_retries,
+        upstream_keepalive_pool_size: upstream.keepalive,
+        ..ServerConf::default()
+    }
+}
+
+fn build() -> Build<'static> {
+    Build { version: env!("CARGO_PKG_VERSION"), revision: REVISION.unwrap_or("unknown") }
+}
+
+fn log_format(config: &Config) -> log::Format {
+    config.log.format.unwrap_or_else(|| log::Format::for_terminal(io::stdout().is_terminal()))
+}
+
+/// Why vacpack cannot serve.
+#[derive(Debug)]
+pub enum AppError {
+    Bind(BindError),
+    Resolve(ResolveError),
+    /// The system refused a thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(error) => error.fmt(f),
+            Self::Resolve(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AppError {}
+
+impl From<BindError> for AppError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<ResolveError> for AppError {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolve(error)
+    }
+}
+
+impl From<io::Error> for AppError {
+    fn from(error: io::Error) -> Self {
+        Self::Thread(error)
+    }
+}

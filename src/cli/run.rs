@@ -1,0 +1,75 @@
+//! `vacpack run`: load, then serve until told to stop; and the vacpack that the demo shows.
+
+use std::io::{IsTerminal, Write};
+
+use super::demo::{self, DemoArgs, Failure, Front, Wanted};
+use super::{Settings, exit, print};
+use crate::app::{self, AppError};
+use crate::config::{self, Environment, Loaded, Log, Purpose};
+use crate::metrics::log;
+
+pub fn main(settings: &Settings, environment: &dyn Environment, err: &mut dyn Write) -> u8 {
+    match settings.load(environment, Purpose::Serve) {
+        Ok(loaded) => serve(loaded, environment, err),
+        Err(error) => {
+            print(err, error);
+            exit::CONFIG
+        }
+    }
+}
+
+fn serve(loaded: Loaded, environment: &dyn Environment, err: &mut dyn Write) -> u8 {
+    let config = loaded.config;
+    if let Err(error) = start_log(&config.log, environment) {
+        print(err, format_args!("vacpack: {error}"));
+        return exit::CONFIG;
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match app::run(config) {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            print(err, format_args!("vacpack: {error}"));
+            code(&error)
+        }
+    }
+}
+
+fn start_log(settings: &Log, environment: &dyn Environment) -> Result<(), log::LogError> {
+    let format = settings.format.unwrap_or_else(|| log::Format::for_terminal(std::io::stderr().is_terminal()));
+    log::init(settings.level, format, environment.variable("RUST_LOG").as_deref())
+}
+
+fn code(error: &AppError) -> u8 {
+    match error {
+        AppError::Bind(_) => exit::UNAVAILABLE,
+        AppError::Resolve(_) => exit::CONFIG,
+        AppError::Thread(_) => exit::INTERNAL,
+    }
+}
+
+/// The demo, before a vacpack with every default: what it shows is what an operator gets.
+pub fn demo(args: &DemoArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    match demo::main(args, out, front) {
+        Ok(()) => exit::OK,
+        Err(failure) => {
+            print(err, format_args!("vacpack demo: {failure}"));
+            match failure {
+                Failure::Start(error) => code(&error),
+                Failure::Demo(_) => exit::INTERNAL,
+            }
+        }
+    }
+}
+
+fn front(wanted: Wanted) -> Result<Front, AppError> {
+    let Wanted { upstream, listen, admin } = wanted;
+    let text = format!(
+        "upstream.address = \"{upstream}\"\nlisten.address = \"{listen}\"\nadmin.address = \"{admin}\"\n\
+         log.access.enabled = false\n"
+    );
+    let config = config::parse(&text).expect("three addresses and a flag are a configuration");
+    let running = app::start(config)?;
+    Ok(Front { listen: running.listen, admin: running.admin, stop: Box::new(move || running.stop()) })
+}

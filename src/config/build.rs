@@ -1,0 +1,123 @@
+//! From checked values to the typed configuration. Nothing can be wrong here any more; see `settings.rs`.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::limits;
+use super::route;
+use super::settings::Settings;
+use super::tree::{Table, Value};
+use super::typed::{Admin, BudgetSource, Cache, Config, Listen, Log, Memory, Runtime};
+use crate::admin::Token;
+use crate::metrics;
+use crate::metrics::access_log::{self, Exclude, Sample};
+use crate::metrics::config::{Buckets, ConstantLabels};
+use crate::metrics::log::{Format, Level};
+use crate::proxy::{ConnectionLimits, RequestLimits, TrustedProxies};
+use crate::upstream;
+
+/// The budget where no limit says how much there is: a share of the whole machine would be somebody else's memory.
+pub const UNLIMITED_BUDGET: u64 = 64 << 20;
+
+/// `root` is the root of the file system, where the container's limits are found.
+pub(super) fn config(table: &Table, token: Option<Token>, root: &Path) -> Config {
+    let settings = Settings(table);
+    Config {
+        upstream: upstream(settings.section("upstream")),
+        listen: listen(settings.section("listen")),
+        memory: memory(settings.section("memory"), limits::memory_limit(root)),
+        cache: cache(settings.section("cache")),
+        routes: route::routes(table),
+        server_timing: settings.section("headers").flag("server_timing"),
+        admin: Admin { address: settings.section("admin").parsed("address"), token },
+        metrics: metrics(settings.section("metrics")),
+        log: log(settings.section("log")),
+        runtime: runtime(settings.section("runtime"), root),
+    }
+}
+
+fn upstream(upstream: Settings<'_>) -> upstream::Config {
+    upstream::Config {
+        address: upstream.parsed("address"),
+        connect_timeout: upstream.time("connect_timeout"),
+        read_timeout: upstream.time("read_timeout"),
+        write_timeout: upstream.time("write_timeout"),
+        idle_timeout: upstream.time("idle_timeout"),
+        max_retries: upstream.integer("max_retries"),
+        keepalive: upstream.integer("keepalive"),
+    }
+}
+
+fn listen(listen: Settings<'_>) -> Listen {
+    Listen {
+        address: listen.parsed("address"),
+        connection: ConnectionLimits {
+            h2c: listen.flag("h2c"),
+            max_connections: listen.integer("max_connections"),
+            header_timeout: listen.time("header_timeout"),
+            idle_timeout: listen.time("idle_timeout"),
+        },
+        request: RequestLimits {
+            max_header_size: listen.size("max_header_size"),
+            max_header_count: listen.integer("max_header_count"),
+            max_body: listen.size_or_word("max_body").unwrap_or(u64::MAX),
+            body_timeout: listen.time("body_timeout"),
+            write_timeout: listen.time("write_timeout"),
+        },
+        trusted_proxies: TrustedProxies(listen.list("trusted_proxies")),
+    }
+}
+
+pub(super) fn memory(memory: Settings<'_>, limit: Option<u64>) -> Memory {
+    let (budget, source) = match (&memory.node("budget").value, limit) {
+        (Value::Percent(share), Some(limit)) => (share.of(limit), BudgetSource::Share),
+        (Value::Percent(_), None) => (UNLIMITED_BUDGET, BudgetSource::NoLimit),
+        _ => (memory.size("budget"), BudgetSource::Fixed),
+    };
+    Memory { budget, source, limit }
+}
+
+fn cache(cache: Settings<'_>) -> Cache {
+    Cache {
+        max_object: cache.size("max_object"),
+        coalesce: cache.time("coalesce"),
+        max_variants: cache.integer("max_variants"),
+        generation: cache.text("generation").to_owned(),
+        status_header: cache.flag("status_header"),
+    }
+}
+
+/// Each label and the row of buckets were checked as what they become here.
+fn metrics(metrics: Settings<'_>) -> metrics::Config {
+    let labels = metrics.entries("labels").into_iter();
+    let labels = labels.filter_map(|(name, node)| Some((name.to_owned(), node.text()?.to_owned())));
+    metrics::Config {
+        latency_buckets: Buckets::new(&metrics.times("latency_buckets")).unwrap_or_default(),
+        labels: ConstantLabels::new(labels.collect()).unwrap_or_default(),
+    }
+}
+
+fn log(log: Settings<'_>) -> Log {
+    let access = log.section("access");
+    let (level, format) = (log.text("level"), log.text("format"));
+    Log {
+        level: Level::ALL.into_iter().find(|each| each.word() == level).unwrap_or_default(),
+        format: Format::ALL.into_iter().find(|each| each.word() == format),
+        access: access_log::Rules {
+            enabled: access.flag("enabled"),
+            sample: Sample::new(access.ratio("sample")).unwrap_or(Sample::ALL),
+            slow: access.time("slow"),
+            exclude: Exclude::new(access.texts("exclude")).unwrap_or_default(),
+        },
+    }
+}
+
+fn runtime(runtime: Settings<'_>, root: &Path) -> Runtime {
+    let fixed = runtime.integer_or_word("workers").and_then(|count| NonZeroUsize::new(count as usize));
+    let available = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Runtime {
+        workers: fixed.unwrap_or_else(|| limits::workers(available, limits::cpu_limit(root))).get(),
+        drain_delay: runtime.time("drain_delay"),
+        drain_limit: runtime.time("drain_limit"),
+    }
+}

@@ -1,0 +1,102 @@
+//! Values that are right alone and wrong, or without effect, together: what is said about them.
+
+use crate::metrics::config::BucketsProblem;
+
+/// Which values do not go together.
+#[derive(Clone, Debug)]
+pub enum Conflict {
+    /// Both listeners on one port.
+    SameListener {
+        other: String,
+    },
+    /// The app's address is our own.
+    Loop {
+        own: &'static str,
+    },
+    TwoTokens,
+    TokenFile {
+        path: String,
+        error: String,
+    },
+    Buckets(BucketsProblem),
+    NothingToMatch,
+    /// Warnings from here on: it works, though hardly as meant.
+    Unreachable {
+        by: String,
+    },
+    NeverReadMethod,
+    CacheDisabled,
+    OverrideWithoutTtl,
+    StripsItsOwn {
+        field: String,
+    },
+    PersonalKey {
+        field: String,
+    },
+    DrainBeyondGrace {
+        total: String,
+    },
+    ObjectBeyondBudget {
+        budget: String,
+    },
+    BudgetBeyondLimit {
+        limit: String,
+    },
+}
+
+impl Conflict {
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::SameListener { other } => format!("the same port as {other}"),
+            Self::Loop { own } => {
+                format!("the app's address is vacpack's own {own}: each request would go round for ever")
+            }
+            Self::TwoTokens => "both `token` and `token_file` are given".into(),
+            Self::TokenFile { path, error } => format!("cannot take a token from {path}: {error}"),
+            Self::Buckets(problem) => problem.to_string(),
+            Self::NothingToMatch => "`match` says nothing".into(),
+            Self::Unreachable { by } => format!("never reached: {by} matches these requests first"),
+            Self::NeverReadMethod => "`ttl` has no effect: only GET and HEAD are answered from the cache".into(),
+            Self::CacheDisabled => "`ttl` has no effect: the cache is not enabled here".into(),
+            Self::OverrideWithoutTtl => "`override` has no effect without `ttl`".into(),
+            Self::StripsItsOwn { field } => {
+                format!("`strip_edge` removes the {field} that this route writes")
+            }
+            Self::PersonalKey { field } => {
+                format!("{field} differs with almost every client: hardly anything will be a hit")
+            }
+            Self::DrainBeyondGrace { total } => {
+                format!("`drain_delay` and `drain_limit` add up to {total}")
+            }
+            Self::ObjectBeyondBudget { budget } => {
+                format!("larger than the memory budget of {budget}")
+            }
+            Self::BudgetBeyondLimit { limit } => {
+                format!("more than nine tenths of the memory limit of {limit}")
+            }
+        }
+    }
+
+    pub(super) fn fix(&self) -> String {
+        match self {
+            Self::SameListener { .. } => "give each listener its own port",
+            Self::Loop { .. } => "write the address that the app itself listens on",
+            Self::TwoTokens => "keep one of them",
+            Self::TokenFile { .. } => "write the path of a readable file that holds the token alone",
+            Self::Buckets(_) => "list them ascending, each once, at most 40",
+            Self::NothingToMatch => "write path = \"/**\" to match everything",
+            Self::Unreachable { .. } => "put the narrower route first",
+            Self::NeverReadMethod => "add \"GET\" to the methods, or leave `ttl` out",
+            Self::CacheDisabled => "enable it, or leave `ttl` out",
+            Self::OverrideWithoutTtl => "add `ttl`, or leave `override` out",
+            Self::StripsItsOwn { .. } => "set strip_edge = false here",
+            Self::PersonalKey { .. } => "choose a field with few values",
+            Self::DrainBeyondGrace { .. } => {
+                "stay within 25s, or raise the pod's terminationGracePeriodSeconds above their sum by 5s"
+            }
+            Self::ObjectBeyondBudget { .. } => "lower it, or raise memory.budget",
+            Self::BudgetBeyondLimit { .. } => "leave room for connections: the kernel ends a process that goes beyond",
+        }
+        .into()
+    }
+}

@@ -1,0 +1,60 @@
+//! `[listen]`: clients.
+
+use super::Key;
+use crate::config::kind::{Form, Kind, TIMEOUT};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+const MAX_BODY: Kind = Kind::Size { min: 1, max: TIB };
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("address", Kind::Text(Form::Socket), r#""0.0.0.0:8080""#, "The address and port that clients connect to."),
+    Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand."),
+    Key::new(
+        "max_connections",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "10_000",
+        "Connections beyond this wait until one ends.",
+    ),
+    Key::new(
+        "header_timeout",
+        TIMEOUT,
+        r#""10s""#,
+        "How long a request's head may take to arrive, first byte to last.",
+    ),
+    Key::new(
+        "idle_timeout",
+        TIMEOUT,
+        r#""75s""#,
+        "How long an unused connection is kept; longer than the load balancer's own (60s with most), so that it is the one that closes.",
+    ),
+    Key::new("write_timeout", TIMEOUT, r#""60s""#, "The longest wait until a client takes more of a response."),
+    Key::new("body_timeout", TIMEOUT, r#""60s""#, "The longest silence within a request's body."),
+    Key::new(
+        "max_body",
+        Kind::WordOr("unlimited", &MAX_BODY),
+        r#""1GiB""#,
+        "The largest request body, or \"unlimited\"; bodies stream through, so this protects the app and not our memory.",
+    ),
+    Key::new(
+        "max_header_size",
+        Kind::Size { min: KIB, max: MIB },
+        r#""32KiB""#,
+        "The largest request head; a larger one is answered 431.",
+    ),
+    // 256 is the most that the HTTP/1 parser below us takes.
+    Key::new(
+        "max_header_count",
+        Kind::Integer { min: 1, max: 256 },
+        "100",
+        "The most fields in a request head; more are answered 431.",
+    ),
+    Key::new(
+        "trusted_proxies",
+        Kind::List(&Kind::Text(Form::Network)),
+        r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8"]"#,
+        "Whose `X-Forwarded-*` fields are believed; everybody else's are replaced.",
+    ),
+];
