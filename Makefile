@@ -1,0 +1,67 @@
+# make demo: see it work. make test: everything that is checked. Output is never hidden.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+VACPACK := target/release/vacpack
+# Checkers that .ci/setup puts here; the tests find promtool by it too.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup setup-build build demo test lint fmt static bench bench-e2e corpus image clean
+
+help:
+	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
+	@echo 'make demo        set up, build, and run vacpack before a sample app'
+	@echo 'make build       the release binary: $(VACPACK)'
+	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
+	@echo 'make lint        the part of it that runs nothing'
+	@echo 'make fmt         format the code'
+	@echo 'make bench       micro-benchmarks'
+	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
+	@echo 'make corpus      fetch the real payloads into corpus/'
+	@echo 'make image       build the container image without a container engine'
+
+setup:
+	.ci/setup test
+
+setup-build:
+	.ci/setup build
+
+build: setup-build
+	$(CARGO) build --release --locked
+
+demo: build
+	$(VACPACK) demo $(DEMO_ARGS)
+
+# The runner's own summary comes last.
+test: setup lint
+	$(CARGO) test --locked --doc
+	$(CARGO) test --locked --lib --bins --tests
+
+lint: setup static
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Everything that is not Rust.
+static: setup
+	tests/static/check
+
+fmt:
+	$(CARGO) fmt
+
+bench: setup-build
+	$(CARGO) bench --locked
+
+bench-e2e: build
+	benches/e2e/run
+
+corpus:
+	tests/corpus/fetch corpus
+
+image:
+	.ci/setup image
+	.ci/image
+
+clean:
+	$(CARGO) clean
