@@ -1,1 +1,14 @@
-//! The integration binary.
+//! The integration binary: origin -> vacpack -> client over real sockets, on port 0.
+//!
+//! Every test reads as *given an origin, when requests come, then this sequence* (`miss, hit, hit`).
+
+mod harness;
+
+mod admin;
+mod cache;
+mod cdn;
+mod compression;
+mod h2c;
+mod hygiene;
+mod lifecycle;
+mod streaming;

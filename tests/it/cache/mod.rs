@@ -1,0 +1,12 @@
+//! What is kept, for whom, how long, and what is answered from it (RFC 9111), over the wire.
+
+mod conditions;
+mod fills;
+mod freshness;
+mod invalidation;
+mod keys;
+mod ranges;
+mod representations;
+mod reuse;
+mod revalidation;
+mod storing;

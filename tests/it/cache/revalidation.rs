@@ -1,0 +1,153 @@
+//! Asking the app whether a stored answer still holds (RFC 9111, section 4.3), with the app's own validators.
+
+use crate::harness::payload::page;
+use crate::harness::{Answer, Call, Origin, Response, Seen, Vacpack, until};
+
+const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// 304 with new fields when the app recognises its own tag, the first answer otherwise.
+fn app_with_tags(origin: &Origin) {
+    origin.on_path("/page", |request| {
+        if request.field("if-none-match") == Some("\"v1\"") {
+            let answer = Answer::status(304).field("ETag", "\"v1\"").fresh("max-age=60");
+            return answer.field("X-Revision", "2").field("Last-Modified", MODIFIED);
+        }
+        let answer = Answer::html(page(20_000)).fresh("max-age=1").field("ETag", "\"v1\"");
+        answer.field("X-Revision", "1").field("X-Kept", "yes")
+    });
+}
+
+/// Asks until the stored answer had to be looked after.
+fn once_it_is_stale(vacpack: &Vacpack, call: &Call) -> Response {
+    until("the answer to become stale", || {
+        let response = vacpack.ask(call);
+        (response.outcome() != "hit").then_some(response)
+    })
+}
+
+fn conditional(origin: &Origin) -> Seen {
+    let requests = origin.requests("/page");
+    requests.get(1).cloned().expect("a second request")
+}
+
+#[test]
+fn a_304_renews_the_stored_answer() {
+    for coding in ["br", "gzip", ""] {
+        let origin = Origin::start();
+        app_with_tags(&origin);
+        let vacpack = Vacpack::before(&origin);
+        let call = Call::get("/page").accepting(coding);
+        let first = vacpack.ask(&call);
+        let renewed = once_it_is_stale(&vacpack, &call);
+        assert_eq!((renewed.status, renewed.outcome()), (200, "revalidated"), "{coding:?}");
+        assert_eq!(renewed.body, first.body, "{coding:?}: the body is the stored one");
+        assert_eq!(renewed.field("ETag"), first.field("ETag"), "{coding:?}: the tag of its coding");
+        // RFC 9111, 3.2: every field of the 304 replaces the stored one; the others stay.
+        for response in [renewed, vacpack.ask(&call)] {
+            assert_eq!(response.field("X-Revision"), Some("2"), "{coding:?}");
+            assert_eq!(response.field("Last-Modified"), Some(MODIFIED), "{coding:?}");
+            assert_eq!(response.field("X-Kept"), Some("yes"), "{coding:?}");
+            assert_eq!(response.field("Cache-Control"), Some("max-age=60"), "{coding:?}");
+            assert_eq!(response.content(), page(20_000), "{coding:?}");
+        }
+        assert_eq!(vacpack.ask(&call).outcome(), "hit", "{coding:?}");
+    }
+}
+
+#[test]
+fn the_app_sees_its_own_tag() {
+    let origin = Origin::start();
+    app_with_tags(&origin);
+    let vacpack = Vacpack::before(&origin);
+    let call = Call::get("/page").accepting("br");
+    vacpack.ask(&call);
+    once_it_is_stale(&vacpack, &call);
+    assert_eq!(conditional(&origin).fields.all("If-None-Match"), ["\"v1\""]);
+}
+
+#[test]
+fn a_304_renews_every_representation() {
+    let origin = Origin::start();
+    app_with_tags(&origin);
+    let vacpack = Vacpack::before(&origin);
+    let codings = ["br", "gzip", "zstd", ""];
+    for coding in codings {
+        vacpack.get_as("/page", coding);
+    }
+    until("the renewal", || {
+        let response = vacpack.get_as("/page", "br");
+        (response.field("X-Revision") == Some("2")).then_some(())
+    });
+    for coding in codings {
+        let response = vacpack.get_as("/page", coding);
+        assert_eq!((response.outcome(), response.field("X-Revision")), ("hit", Some("2")), "{coding:?}");
+        assert_eq!(response.content(), page(20_000), "{coding:?}");
+    }
+    let asked = origin.requests("/page");
+    assert_eq!(asked.iter().filter(|request| request.field("if-none-match").is_none()).count(), 1);
+}
+
+#[test]
+fn the_app_sees_the_date_it_gave() {
+    let origin = Origin::start();
+    origin.on_path("/page", |request| {
+        if request.field("if-modified-since") == Some(MODIFIED) {
+            return Answer::status(304).fresh("max-age=60");
+        }
+        Answer::html(page(3000)).fresh("max-age=1").field("Last-Modified", MODIFIED)
+    });
+    let vacpack = Vacpack::before(&origin);
+    let call = Call::get("/page").accepting("br");
+    vacpack.ask(&call);
+    assert_eq!(once_it_is_stale(&vacpack, &call).outcome(), "revalidated");
+    let asked = conditional(&origin);
+    assert_eq!(asked.field("If-None-Match"), None, "a tag that only we made up means nothing to the app");
+}
+
+#[test]
+fn an_app_without_validators_is_not_asked_with_ours() {
+    let origin = Origin::start();
+    origin.serve("/page", Answer::html(page(3000)).fresh("max-age=1"));
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get_as("/page", "br");
+    once_it_is_stale(&vacpack, &Call::get("/page").accepting("br"));
+    let asked = conditional(&origin);
+    assert_eq!((asked.field("If-None-Match"), asked.field("If-Modified-Since")), (None, None));
+}
+
+#[test]
+fn a_new_answer_replaces_the_old_one_and_all_its_representations() {
+    let origin = Origin::start();
+    let old = Answer::html(page(20_000)).fresh("max-age=1").field("ETag", "\"v1\"");
+    let new = Answer::html(page(30_000)).fresh("max-age=60").field("ETag", "\"v2\"");
+    origin.serve_in_turn("/page", [old, new]);
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get_as("/page", "br");
+    vacpack.get_as("/page", "gzip");
+    until("the new answer", || {
+        let response = vacpack.get_as("/page", "br");
+        (response.field("ETag") == Some("\"v2-br\"")).then_some(())
+    });
+    for (coding, tag) in [("br", "\"v2-br\""), ("gzip", "\"v2-gzip\""), ("", "\"v2\"")] {
+        let response = vacpack.get_as("/page", coding);
+        assert_eq!((response.outcome(), response.field("ETag")), ("hit", Some(tag)));
+        assert_eq!(response.content(), page(30_000), "{coding:?}");
+    }
+}
+
+#[test]
+fn a_client_that_has_the_answer_is_told_so_after_a_revalidation() {
+    let origin = Origin::start();
+    app_with_tags(&origin);
+    let vacpack = Vacpack::before(&origin);
+    let call = Call::get("/page").accepting("br");
+    vacpack.ask(&call);
+    let own = call.clone().field("If-None-Match", "\"v1-br\"");
+    let response = until("the answer to become stale", || {
+        let response = vacpack.ask(&own);
+        assert_eq!((response.status, response.body.len()), (304, 0));
+        (response.outcome() != "hit").then_some(response)
+    });
+    assert_eq!(response.field("ETag"), Some("\"v1-br\""));
+    assert_eq!(vacpack.ask(&call).content(), page(20_000), "the stored body survived");
+}

@@ -1,0 +1,7 @@
+//! Bodies on the wire: which coding, why none, the fields that go with it, and that the content is the app's.
+
+mod accidents;
+mod fields;
+mod matrix;
+mod negotiation;
+mod skipped;

@@ -1,0 +1,105 @@
+//! An HTTP/2 client without TLS, by prior knowledge.
+
+use super::call::Call;
+use super::response::Response;
+use super::wait::DEADLINE;
+use super::wire::{Fields, Framing};
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use http::Request;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+pub struct H2Client {
+    runtime: Runtime,
+    send: SendRequest<Bytes>,
+}
+
+impl H2Client {
+    pub fn connect(to: SocketAddr) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let send = runtime.block_on(async {
+            let stream = TcpStream::connect(to).await.expect("somebody listens");
+            let handshake = timeout(DEADLINE, h2::client::handshake(stream)).await.expect("settings in time");
+            let (send, connection) = handshake.expect("an HTTP/2 server");
+            tokio::spawn(connection);
+            send
+        });
+        Self { runtime, send }
+    }
+
+    /// One exchange.
+    pub fn ask(&mut self, call: &Call) -> Response {
+        self.ask_all(std::slice::from_ref(call)).pop().expect("one answer to one call")
+    }
+
+    /// All of them at once, as streams of this connection; the answers in the order of the calls.
+    pub fn ask_all(&mut self, calls: &[Call]) -> Vec<Response> {
+        let Self { runtime, send } = self;
+        runtime.block_on(async {
+            let asked = Instant::now();
+            let mut streams = Vec::new();
+            for call in calls {
+                streams.push(open(send, call).await);
+            }
+            let mut answers = Vec::new();
+            for stream in streams {
+                answers.push(timeout(DEADLINE, read(stream, asked)).await.expect("an answer in time"));
+            }
+            answers
+        })
+    }
+}
+
+async fn open(send: &mut SendRequest<Bytes>, call: &Call) -> ResponseFuture {
+    let host = call.host.as_deref().expect("HTTP/2 has an authority");
+    let mut request = Request::builder().method(call.method.as_str()).uri(format!("http://{host}{}", call.target));
+    for (name, value) in &call.fields {
+        request = request.header(name, value);
+    }
+    let request = request.version(http::Version::HTTP_2).body(()).expect("a valid call");
+    *send = send.clone().ready().await.expect("room for a stream");
+    let (answer, mut body) = send.send_request(request, call.body.is_empty()).expect("the connection lives");
+    if !call.body.is_empty() {
+        body.send_data(Bytes::from(call.body.clone()), true).expect("the stream lives");
+    }
+    answer
+}
+
+async fn read(answer: ResponseFuture, asked: Instant) -> Response {
+    let (head, mut stream) = answer.await.expect("a response head").into_parts();
+    let lines = head.headers.iter().map(|(name, value)| {
+        let value = value.as_bytes().iter().copied().map(char::from).collect();
+        (name.as_str().to_owned(), value)
+    });
+    let mut response = Response {
+        version: "HTTP/2".to_owned(),
+        status: head.status.as_u16(),
+        fields: Fields(lines.collect()),
+        body: Vec::new(),
+        framing: Framing::Close,
+        trailers: Fields::default(),
+        interim: Vec::new(),
+        cut: None,
+        asked,
+        ended: asked,
+    };
+    while let Some(piece) = stream.data().await {
+        match piece {
+            Ok(bytes) => {
+                response.body.extend(&bytes);
+                // RFC 9113, 5.2: what was read may be sent again.
+                let _ended = stream.flow_control().release_capacity(bytes.len());
+            }
+            Err(error) => {
+                response.cut = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    response.ended = Instant::now();
+    response
+}

@@ -1,0 +1,7 @@
+//! What a proxy owes to both sides: fields that end here, requests that are refused, failures that are told.
+
+mod failures;
+mod fields;
+mod requests;
+mod transport;
+mod websocket;
