@@ -133,21 +133,22 @@ fn cookie_values<'a>(headers: &'a HeaderMap, name: &'a [u8]) -> impl Iterator<It
 }
 
 /// Length before bytes, so that the parts cannot run into each other.
-struct Framed(blake3::Hasher);
+/// Gathered, then hashed in one call: a little faster than hashing part by part.
+struct Framed(Vec<u8>);
 
 impl Framed {
     /// No part is as long as this, so it can stand for "there is none".
     const ABSENT: u64 = u64::MAX;
 
     fn new() -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[VERSION]);
-        Self(hasher)
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(VERSION);
+        Self(bytes)
     }
 
     fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
     }
 
     fn lower_case_part(&mut self, text: &str) {
@@ -159,7 +160,7 @@ impl Framed {
     }
 
     fn absent(&mut self) {
-        self.0.update(&Self::ABSENT.to_le_bytes());
+        self.0.extend_from_slice(&Self::ABSENT.to_le_bytes());
     }
 
     /// Values, then a mark that there are no more: `["a"], []` and `[], ["a"]` differ.
@@ -170,7 +171,7 @@ impl Framed {
 
     fn finish(self) -> [u8; 16] {
         let mut key = [0; 16];
-        key.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        key.copy_from_slice(&blake3::hash(&self.0).as_bytes()[..16]);
         key
     }
 }

@@ -31,6 +31,7 @@ enum Stage {
 impl BodyEncoder {
     /// An encoder for a plan of [`super::setup`]. Identity is not a coding to encode with.
     pub fn new(setup: &Setup) -> Result<Self, CodecError> {
+        let started = Instant::now();
         let codec = codec::encoder(setup)?.ok_or_else(|| CodecError::Refused {
             coding: Coding::Identity,
             why: "identity bytes need no encoder".to_owned(),
@@ -42,7 +43,7 @@ impl BodyEncoder {
             unflushed: false,
             input_bytes: 0,
             output_bytes: 0,
-            busy: Duration::ZERO,
+            busy: started.elapsed(),
         })
     }
 
@@ -119,7 +120,7 @@ impl BodyEncoder {
         self.output_bytes
     }
 
-    /// Time spent inside the codec.
+    /// Time spent inside the codec, from its making to its end.
     pub fn busy(&self) -> Duration {
         self.busy
     }
