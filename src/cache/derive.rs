@@ -124,7 +124,7 @@ impl Job {
         let derivation = Derivation {
             from: self.from.coding,
             to: self.to,
-            input: self.from.body.len() as u64,
+            input: self.variant.identity_length.unwrap_or(self.from.body.len() as u64),
             output: body.len() as u64,
             elapsed: start.elapsed(),
         };
