@@ -6,7 +6,6 @@ use http::Uri;
 
 use crate::admin::{Purge, Purged};
 use crate::cache::{self, Derivation, Events, Memory};
-use crate::header::Coding;
 use crate::metrics::{CacheGauges, Encoded, EvictionCause, Metrics, Mode};
 use crate::proxy::Parts;
 
@@ -34,10 +33,6 @@ impl Events for Counted {
     fn derived(&self, derivation: Derivation) {
         let Derivation { to, input, output, elapsed, .. } = derivation;
         self.metrics.compression.encoded(&Encoded { coding: to, mode: Mode::Derived, input, output, busy: elapsed });
-    }
-
-    fn derive_failed(&self, from: Coding, to: Coding) {
-        tracing::error!(from = from.token(), to = to.token(), "a stored body could not be recoded; it was dropped");
     }
 }
 

@@ -32,6 +32,8 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod targeted;
 
+pub mod range;
+
 pub mod edit;
 pub mod hop_by_hop;
 

@@ -23,6 +23,7 @@ use super::Proxy;
 use super::context::{AppHead, Context, Request};
 use super::edit::apply_to;
 use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
+use crate::header::range::is_byte_ranges;
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::policy::lookup::{StaleUse, ValidateReason};
 use crate::policy::{
@@ -90,6 +91,8 @@ impl Proxy {
         let request = context.request.as_ref()?;
         let authorized = session.req_header().headers.contains_key(AUTHORIZATION);
         if authorized && !policy::permits_authorized(&found.variant.head, &request.route.cache) {
+            context.answer.forward = Some(Forward::Request);
+            context.answer.found = Some(found);
             return Some(ForcedFreshness::ForceMiss);
         }
         let stored = found.freshness;
@@ -117,6 +120,14 @@ impl Proxy {
                 context.answer.forward = Some(Forward::Stale);
                 Some(ForcedFreshness::ForceExpired)
             }
+        }
+    }
+
+    /// Nothing that is stored answers: is there nothing, or only other variants (RFC 9211, section 2.2)?
+    pub(super) fn name_the_miss(&self, context: &mut Context) {
+        let key = context.request.as_ref().and_then(|request| request.view.as_ref()).map(|view| view.key);
+        if context.answer.found.is_none() && key.is_some_and(|key| self.parts.memory.peek(&key).is_some()) {
+            context.answer.forward = Some(Forward::VaryMiss);
         }
     }
 
@@ -268,6 +279,11 @@ impl Proxy {
 
     /// RFC 9110, section 14.2 and 13.1.5: is `Range` applied to this response?
     pub(super) fn range_applies(&self, session: &Session, response: &ResponseHeader) -> bool {
+        let headers = &session.req_header().headers;
+        // The platform takes some of what is no range for one that cannot be satisfied.
+        if headers.get(RANGE).is_some_and(|range| !is_byte_ranges(range.as_bytes())) {
+            return false;
+        }
         let selected = EntityTag::of(&response.headers);
         let validators = Validators {
             selected: selected.as_ref(),
@@ -275,7 +291,7 @@ impl Proxy {
             last_modified: None,
             date: SystemTime::UNIX_EPOCH,
         };
-        policy::range_applies(&session.req_header().headers, &validators)
+        policy::range_applies(headers, &validators)
     }
 
     /// RFC 9111, section 4.4: a successful unsafe request makes what is stored of its target invalid.

@@ -3,11 +3,13 @@
 //! pingora's own h2c sniff waits for 24 bytes without a deadline, so that a short HTTP/1.0 request hangs for ever.
 //! Here four bytes tell HTTP/1 from the HTTP/2 preface (RFC 9113, section 3.4), and every wait has a limit.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
@@ -57,7 +59,7 @@ impl Connections {
         let mut session = ServerSession::new_http1(stream);
         session.set_read_timeout(Some(self.limits.header_timeout));
         session.set_keepalive(keepalive(self.limits.header_timeout));
-        let mut next = self.proxy.process_new_http(session, shutdown).await;
+        let mut next = self.serve_one(session, shutdown, self.limits.header_timeout).await;
         while let Some(reused) = next {
             let (stream, settings) = reused.consume();
             let mut session = ServerSession::new_http1(stream);
@@ -65,7 +67,26 @@ impl Connections {
                 settings.apply_to_session(&mut session);
             }
             session.set_read_timeout(Some(self.limits.header_timeout));
-            next = self.proxy.process_new_http(session, shutdown).await;
+            // The client may be idle first: both together bound how long a head can trickle in.
+            next = self.serve_one(session, shutdown, self.limits.idle_timeout + self.limits.header_timeout).await;
+        }
+    }
+
+    /// One request, whose head is whole within `limit`: the platform's own timers start anew with each byte.
+    async fn serve_one(
+        &self,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+        limit: Duration,
+    ) -> Option<ReusedHttpStream> {
+        let head = HeadArrival::default();
+        session.set_connection_user_context(Some(Box::new(head.clone())));
+        let serving = self.proxy.process_new_http(session, shutdown);
+        let mut serving = pin!(serving);
+        match timeout(limit, &mut serving).await {
+            Ok(next) => next,
+            Err(_) if head.is_whole() => serving.await,
+            Err(_) => None,
         }
     }
 
@@ -86,6 +107,20 @@ impl Connections {
             Ok(Ok(true)) => Some(()),
             Ok(Ok(false) | Err(_)) | Err(_) => None,
         }
+    }
+}
+
+/// Whether the head of a request has arrived: told by the proxy's first filter, asked by the connection's timer.
+#[derive(Clone, Debug, Default)]
+pub struct HeadArrival(Arc<AtomicBool>);
+
+impl HeadArrival {
+    pub fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -63,6 +63,7 @@ pub struct App {
 
 /// The app's head before anything was changed in it.
 pub struct AppHead {
+    pub version: http::Version,
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub etag: Option<EntityTag>,

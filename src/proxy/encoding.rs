@@ -113,10 +113,8 @@ impl Running {
             Some((_, encoder)) => encoder.push(&piece, flush)?,
             None => piece,
         };
-        if end {
-            if let Some(tail) = self.end()? {
-                coded = concat(coded, tail);
-            }
+        if end && let Some(tail) = self.end()? {
+            coded = concat(coded, tail);
         }
         Ok(coded)
     }

@@ -14,9 +14,6 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Our name in `Via` and in `Cache-Status`.
-pub const PSEUDONYM: &str = "vacpack";
-
 /// The peers whose `X-Forwarded-*` is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Vec<IpNet>);
@@ -92,9 +89,9 @@ pub fn announce(request: &mut RequestHeader, client: &Client, version: Version) 
     {
         request.insert_header(X_FORWARDED_HOST, host)?;
     }
-    let via = format!("{} {PSEUDONYM}", received_protocol(version));
-    let via = joined(&request.headers, &VIA, Some(&via)).unwrap_or(via);
-    request.insert_header(VIA, via)?;
+    if let Some(hops) = joined(&request.headers, &VIA, Some(via(version))) {
+        request.insert_header(VIA, hops)?;
+    }
     Ok(())
 }
 
@@ -106,14 +103,14 @@ fn joined(headers: &HeaderMap, name: &HeaderName, last: Option<&str>) -> Option<
     (!members.is_empty()).then(|| members.join(", "))
 }
 
-/// RFC 9110, section 7.6.3: the protocol's version; its name is left out for HTTP.
-fn received_protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_09 => "0.9",
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
+/// Our member of `Via`: the version in which we received the message (its name is left out for HTTP), and who we are.
+pub fn via(received: Version) -> &'static str {
+    match received {
+        Version::HTTP_09 => "0.9 vacpack",
+        Version::HTTP_10 => "1.0 vacpack",
+        Version::HTTP_2 => "2 vacpack",
+        Version::HTTP_3 => "3 vacpack",
+        _ => "1.1 vacpack",
     }
 }
 

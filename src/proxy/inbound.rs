@@ -98,6 +98,7 @@ impl AppHead {
     fn read(response: &ResponseHeader, end: bool) -> Self {
         let headers = &response.headers;
         Self {
+            version: response.version,
             status: response.status,
             headers: headers.clone(),
             etag: EntityTag::of(headers),

@@ -75,9 +75,15 @@ fn has_bad_host(request: &RequestHeader) -> bool {
         return true;
     }
     match first {
-        Some(host) => host.is_empty() && request.version == Version::HTTP_11,
+        Some(host) if host.is_empty() => request.version == Version::HTTP_11,
+        Some(host) => !is_authority(host.as_bytes()),
         None => request.version == Version::HTTP_11 && request.uri.authority().is_none(),
     }
+}
+
+/// RFC 9110, section 7.2: `uri-host [ ":" port ]`, without user information.
+fn is_authority(host: &[u8]) -> bool {
+    !host.contains(&b'@') && http::uri::Authority::try_from(host).is_ok()
 }
 
 fn has_bad_transfer_coding(headers: &HeaderMap) -> bool {
@@ -108,10 +114,14 @@ mod tests {
     #[test]
     fn heads_that_can_be_read_in_two_ways_are_refused() {
         let long = "x".repeat(80);
-        let rows: &[(&[(&str, &str)], Version, Option<Refusal>)] = &[
+        type Row<'a> = (&'a [(&'a str, &'a str)], Version, Option<Refusal>);
+        let rows: &[Row] = &[
             (&[("host", "a")], Version::HTTP_11, None),
             (&[], Version::HTTP_11, Some(Refusal::Host)),
             (&[("host", "")], Version::HTTP_11, Some(Refusal::Host)),
+            (&[("host", "a b")], Version::HTTP_11, Some(Refusal::Host)),
+            (&[("host", "user@a")], Version::HTTP_11, Some(Refusal::Host)),
+            (&[("host", "[::1]:8080")], Version::HTTP_11, None),
             (&[], Version::HTTP_10, None),
             (&[("host", "a"), ("host", "b")], Version::HTTP_10, Some(Refusal::Host)),
             (&[("host", "a"), ("transfer-encoding", "chunked")], Version::HTTP_11, None),

@@ -36,6 +36,7 @@ pub use intake::RequestLimits;
 pub use predictor::Memorable;
 pub use route::{Matcher, RequestHeaderRules, Route, Routes};
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,12 +59,12 @@ use crate::admin::Lifecycle;
 use crate::cache::{Memory, ResourceKey};
 use crate::header::{AcceptEncoding, CacheControl};
 use crate::metrics::access_log::Rules as AccessRules;
-use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters};
+use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
 use crate::negotiate::RequestFacts;
 use crate::policy::RequestDirectives;
 use crate::upstream::Upstream;
 
-use connection::keepalive;
+use connection::{HeadArrival, keepalive};
 use context::{Context, Request};
 use encoding::EncodingBuilder;
 use failure::Failure;
@@ -156,12 +157,13 @@ fn is_websocket(head: &RequestHeader) -> bool {
 }
 
 fn facts(head: &RequestHeader) -> RequestFacts {
+    let http10 = head.version < Version::HTTP_11;
     RequestFacts {
         head: head.method == Method::HEAD,
-        http10: head.version < Version::HTTP_11,
+        http10,
         range: head.headers.contains_key(RANGE),
         upgrade: head.headers.contains_key(UPGRADE),
-        accept: AcceptEncoding::parse(&head.headers),
+        accept: if http10 { AcceptEncoding::IDENTITY } else { AcceptEncoding::parse(&head.headers) },
         no_transform: CacheControl::parse(&head.headers, &CACHE_CONTROL).no_transform,
     }
 }
@@ -188,11 +190,26 @@ impl ProxyHttp for Proxy {
         modules.add_module(Box::new(EncodingBuilder));
     }
 
+    /// The platform hands over what the connection attached to the request, once its head has arrived.
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        _context: &mut Context,
+        attached: Box<dyn Any + Send + Sync>,
+    ) {
+        if let Some(head) = attached.downcast_ref::<HeadArrival>() {
+            head.tell();
+        }
+    }
+
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         if session.subrequest_ctx.is_none() {
             context.in_flight = Some(self.parts.metrics.request_in_flight());
         }
         self.set_timers(session);
+        // RFC 9110, section 15.2: HTTP/1.0 knows no interim responses.
+        let http10 = session.req_header().version < Version::HTTP_11;
+        session.set_ignore_info_resp(http10);
         context.request = Some(self.admit(session));
         match intake::refuse(session.req_header(), &self.parts.limits) {
             Some(refusal) => Err(refused(refusal.status())),
@@ -222,6 +239,11 @@ impl ProxyHttp for Proxy {
 
     fn cache_key_callback(&self, _session: &Session, context: &mut Context) -> Result<CacheKey> {
         self.cache_key(context)
+    }
+
+    fn cache_miss(&self, session: &mut Session, context: &mut Context) {
+        self.name_the_miss(context);
+        session.cache.cache_miss();
     }
 
     async fn cache_hit_filter(
@@ -361,7 +383,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let again = context.app.tries <= self.parts.upstream.config().max_retries;
+        let again = self.may_try_again(context);
         error.set_retry(again);
         self.count_failure(&error, again);
         error
@@ -376,15 +398,12 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
         reused: bool,
     ) -> Box<Error> {
+        let stale_connection =
+            reused && context.app.answered.is_none() && Failure::of(&error) == Failure::Upstream(UpstreamError::Closed);
         let repeatable = session.req_header().method.is_idempotent()
             && !session.as_ref().retry_buffer_truncated()
-            && session.response_written().is_none()
-            && context.app.tries <= self.parts.upstream.config().max_retries;
-        if repeatable {
-            error.retry.decide_reuse(reused);
-        } else {
-            error.set_retry(false);
-        }
+            && session.response_written().is_none();
+        error.set_retry(stale_connection && repeatable && self.may_try_again(context));
         if *error.esource() == ErrorSource::Upstream {
             let again = error.retry();
             self.count_failure(&error, again);
@@ -419,6 +438,10 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    fn may_try_again(&self, context: &Context) -> bool {
+        context.app.tries <= self.parts.upstream.config().max_retries
+    }
+
     fn count_failure(&self, error: &Error, again: bool) {
         let Failure::Upstream(reason) = Failure::of(error) else {
             return;

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
 use http::{StatusCode, Version};
 use pingora::cache::CachePhase;
 use pingora::http::ResponseHeader;
@@ -12,6 +12,7 @@ use super::Proxy;
 use super::context::{Answer, Context};
 use super::edit::apply_to;
 use super::failure::Failure;
+use super::forward;
 use crate::cdn;
 use crate::header::{CacheStatus, Forward, cache_status::CACHE_STATUS};
 use crate::metrics::Phase;
@@ -45,6 +46,7 @@ impl Proxy {
             response.status,
         );
         apply_to(&edits, response)?;
+        response.append_header(VIA, via(context))?;
         if self.parts.status_header {
             response.append_header(CACHE_STATUS, status_of(session, context).to_header())?;
         }
@@ -84,6 +86,12 @@ fn failure_head(status: StatusCode, body: &str, _version: Version) -> pingora::R
     head.insert_header(http::header::CACHE_CONTROL, "no-store")?;
     head.insert_header(CACHE_STATUS, CacheStatus::fwd(Forward::Bypass).detail("error").to_header())?;
     Ok(head)
+}
+
+/// RFC 9110, section 7.6.3: the protocol in which the app answered, whenever that was.
+fn via(context: &Context) -> HeaderValue {
+    let version = context.app.head.as_ref().map_or(Version::HTTP_11, |app| app.version);
+    HeaderValue::from_static(forward::via(version))
 }
 
 /// What the platform made a plain 304 of: ours names the client's own copy, or is a 412.

@@ -60,7 +60,7 @@ fn defaults_are_the_components_own() {
     let config = loaded("").config;
     assert_eq!(config.metrics, crate::metrics::Config::default());
     assert_eq!(config.log.level, crate::metrics::log::Level::default());
-    let route = &config.routes.listed[0];
+    let route = &config.routes.fallback;
     assert_eq!(route.headers, crate::cdn::HeaderRules::default());
     let rules = crate::policy::Rules { negative: route.cache.negative.clone(), ..Default::default() };
     assert_eq!(route.cache, rules);

@@ -118,12 +118,16 @@ fn without_a_cache_the_app_sees_its_own_tags() {
     let call = Call::get("/page").accepting("br");
     assert_eq!(vacpack.ask(&call).field("ETag"), Some("\"v1-br\""));
     let same = vacpack.ask(&call.clone().field("If-None-Match", "\"x\", \"v1-br\""));
-    assert_eq!(origin.last("/page").fields.members("If-None-Match"), ["\"x\"", "\"v1\""]);
+    assert_eq!(
+        origin.last("/page").fields.members("If-None-Match"),
+        ["\"x\"", "\"v1\"", "\"v1-br\""],
+        "the ending may have been the app's own"
+    );
     assert_eq!((same.status, same.field("ETag")), (304, Some("\"v1-br\"")));
     assert!(same.varies_on("Accept-Encoding"));
     // RFC 9110, 13.1.1: for writes the app decides, so it must know its own tag.
     vacpack.ask(&Call::post("/page", "x").field("If-Match", "\"v1-gzip\""));
-    assert_eq!(origin.last("/page").field("If-Match"), Some("\"v1\""));
+    assert_eq!(origin.last("/page").field("If-Match"), Some("\"v1\", \"v1-gzip\""));
 }
 
 #[test]

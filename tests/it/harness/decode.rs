@@ -80,6 +80,9 @@ impl Decoder {
     }
 }
 
+/// The crate's writer keeps back what its buffer has no room for until more input comes: more room than any part needs.
+const WHOLE: usize = 1 << 20;
+
 /// Decodes as bytes arrive: what a browser could show by now. For promptness; correctness is the others' subject.
 pub enum Prompt {
     Identity(Vec<u8>),
@@ -92,7 +95,7 @@ impl Prompt {
     pub fn new(coding: &str) -> Self {
         match coding {
             "identity" => Self::Identity(Vec::new()),
-            "br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Vec::new(), 4096))),
+            "br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Vec::new(), WHOLE))),
             "zstd" => Self::Zstd(zstd::stream::write::Decoder::new(Vec::new()).expect("memory")),
             "gzip" => Self::Gzip(flate2::write::GzDecoder::new(Vec::new())),
             other => panic!("nobody asked for {other}"),

@@ -45,9 +45,12 @@ impl H2Client {
             for call in calls {
                 streams.push(open(send, call).await);
             }
+            // Read side by side: a stream that nobody reads would stop the one that all others wait for.
+            let readers: Vec<_> = streams.into_iter().map(|stream| tokio::spawn(read(stream, asked))).collect();
             let mut answers = Vec::new();
-            for stream in streams {
-                answers.push(timeout(DEADLINE, read(stream, asked)).await.expect("an answer in time"));
+            for reader in readers {
+                let answer = timeout(DEADLINE, reader).await.expect("an answer in time");
+                answers.push(answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())));
             }
             answers
         })

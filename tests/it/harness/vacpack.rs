@@ -25,7 +25,9 @@ impl Vacpack {
 
     /// From a text that says where its upstream is.
     pub fn start(settings: &str) -> Self {
-        let text = format!("listen.address = \"127.0.0.1:0\"\nadmin.address = \"127.0.0.1:0\"\n{settings}");
+        let text = format!(
+            "listen.address = \"127.0.0.1:0\"\nadmin.address = \"127.0.0.1:0\"\nlog.access.enabled = false\n{settings}"
+        );
         let config = vacpack::config::parse(&text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"));
         let running = vacpack::app::start(config).unwrap_or_else(|error| panic!("vacpack does not start: {error}"));
         Self { running }
