@@ -44,6 +44,9 @@ const PREDICTOR_SHARD: usize = 2048;
 /// When a fill has taken this long, the next request for the same resource may try its luck beside it.
 const LOCK_AGE: Duration = Duration::from_secs(60);
 
+/// How often memory of expired responses is given back when nobody asks for anything.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
+
 /// What an idle connection costs is mostly its read buffer: 4 KiB hold the head of a usual request, the platform's own
 /// 64 KiB hold nothing more. The write buffer lets head and body of a small response leave in one packet.
 const READ_BUFFER: usize = 4 * 1024;
@@ -131,6 +134,14 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     serve(&admin_worker, app.into_service(), admin, open);
     admin_worker.spawn(async move {
         keep_open.closed().await;
+    });
+    // Without traffic nothing else would let go of what has expired.
+    admin_worker.spawn(async move {
+        let mut tick = tokio::time::interval(SETTLE_EVERY);
+        loop {
+            tick.tick().await;
+            memory.settle();
+        }
     });
     lifecycle.start();
 

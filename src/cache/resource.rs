@@ -33,6 +33,11 @@ impl Resource {
         self.variants.iter().find(|variant| variant.answers(view))
     }
 
+    /// Some variant is selected by fields of the request.
+    pub fn is_selective(&self) -> bool {
+        self.variants.iter().any(|variant| !variant.selector.is_empty())
+    }
+
     pub fn generation(&self, generation: u64) -> Option<&Arc<Variant>> {
         self.variants.iter().find(|variant| variant.generation == generation)
     }

@@ -38,8 +38,9 @@ pub struct RequestView {
     /// The codings this route offers, in its order of preference.
     pub codings: Arc<[Coding]>,
     pub partition: Partition,
-    /// Read only for variants that the app's `Vary` selects.
-    pub headers: Arc<HeaderMap>,
+    /// Read only for variants that the app's `Vary` selects; None where nothing stored needs them, and then nothing that
+    /// would need them answers.
+    pub headers: Option<Arc<HeaderMap>>,
 }
 
 /// pingora's key for a request: our 128 bits as its hash too, so that nothing is hashed twice and a purge that pingora

@@ -157,7 +157,7 @@ fn view(path: &str, accept: &str, fields: &[(&'static str, &str)]) -> Arc<Reques
         accept: AcceptEncoding::parse(&headers(&[("accept-encoding", accept)])),
         codings: [Brotli, Zstd, Gzip].into(),
         partition: Partition::WHOLE,
-        headers: Arc::new(headers(fields)),
+        headers: Some(Arc::new(headers(fields))),
     })
 }
 

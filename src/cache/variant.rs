@@ -148,7 +148,7 @@ impl Variant {
     pub fn answers(&self, view: &RequestView) -> bool {
         self.partition == view.partition
             && (self.applied == Coding::Identity || view.accept.accepts(self.applied))
-            && self.selector.matches(&view.headers)
+            && (self.selector.is_empty() || view.headers.as_ref().is_some_and(|headers| self.selector.matches(headers)))
     }
 
     /// Replaced by a newer answer with the same selecting values.

@@ -61,13 +61,16 @@ impl Proxy {
 
     fn view(&self, request: &Request, head: &pingora::http::RequestHeader) -> RequestView {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let key = &request.route.key;
+        let rules = &request.route.key;
+        let key = cache::resource_key(&self.parts.generation, request.client.scheme(), &request.host, target, rules);
+        // Most resources have one variant, and then a hit need not copy the request's fields.
+        let selective = self.parts.memory.peek(&key).is_none_or(|resource| resource.is_selective());
         RequestView {
-            key: cache::resource_key(&self.parts.generation, request.client.scheme(), &request.host, target, key),
+            key,
             accept: request.facts.accept,
             codings: request.route.codings.clone(),
-            partition: key.partition(&head.headers),
-            headers: Arc::new(head.headers.clone()),
+            partition: rules.partition(&head.headers),
+            headers: selective.then(|| Arc::new(head.headers.clone())),
         }
     }
 
