@@ -34,7 +34,7 @@ pub struct Rules {
 pub enum SetCookie {
     /// Do not store it.
     Refuse,
-    /// Store it without the cookie. The client whose request fetched it still gets the cookie.
+    /// Store it without the cookie, and send it without: the client whose request fetched it sees what all others see.
     Strip,
     /// Store and replay it as RFC 9111, §7.3 allows: right only for cookies that are the same for
     /// everybody.

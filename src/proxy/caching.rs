@@ -94,8 +94,8 @@ impl Proxy {
         let request = context.request.as_ref()?;
         let authorized = session.req_header().headers.contains_key(AUTHORIZATION);
         if authorized && !policy::permits_authorized(&found.variant.head, &request.route.cache) {
+            // Not kept as found: the app must not be asked to validate what this client may not have.
             context.answer.forward = Some(Forward::Request);
-            context.answer.found = Some(found);
             return Some(ForcedFreshness::ForceMiss);
         }
         let stored = found.freshness;
@@ -129,7 +129,8 @@ impl Proxy {
     /// Nothing that is stored answers: is there nothing, or only other variants (RFC 9211, section 2.2)?
     pub(super) fn name_the_miss(&self, context: &mut Context) {
         let key = context.request.as_ref().and_then(|request| request.view.as_ref()).map(|view| view.key);
-        if context.answer.found.is_none() && key.is_some_and(|key| self.parts.memory.peek(&key).is_some()) {
+        let nothing_said = context.answer.forward == Some(Forward::UriMiss);
+        if nothing_said && key.is_some_and(|key| self.parts.memory.peek(&key).is_some()) {
             context.answer.forward = Some(Forward::VaryMiss);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
@@ -80,6 +80,8 @@ impl Proxy {
         if response.status.is_informational() {
             return Ok(());
         }
+        // RFC 9112, section 2.3: the version is the sender's own, whatever the app speaks.
+        response.set_version(Version::HTTP_11);
         if !response.headers.contains_key(DATE) {
             // RFC 9110, section 6.6.1. The platform writes one when it sends; what is stored needs it before.
             response.insert_header(DATE, date::format(context.received))?;

@@ -62,7 +62,7 @@ use crate::metrics::access_log::Rules as AccessRules;
 use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
 use crate::negotiate::RequestFacts;
 use crate::policy::RequestDirectives;
-use crate::upstream::Upstream;
+use crate::upstream::{Purpose, Upstream};
 
 use connection::{HeadArrival, keepalive};
 use context::{Context, Request};
@@ -98,7 +98,7 @@ impl Parts {
     /// The key under which a URL is stored: that of the route which a `GET` of it would take.
     pub fn keys_of(&self, scheme: &str, authority: &str, path_and_query: &str) -> ResourceKey {
         let path = path_and_query.split('?').next().unwrap_or(path_and_query);
-        let (_, route) = self.routes.find(&http::Method::GET, authority, path);
+        let (_, route) = self.routes.find(&Method::GET, &authority.to_ascii_lowercase(), path);
         crate::cache::resource_key(&self.generation, scheme, authority, path_and_query, &route.key)
     }
 }
@@ -260,7 +260,8 @@ impl ProxyHttp for Proxy {
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         context.answer.predicted = session.cache.bypassing();
         context.app.purge_epoch = self.parts.memory.purge_epoch();
-        if context.request.as_ref().is_some_and(|request| request.directives.only_if_cached) {
+        let wants_stored = |request: &Request| request.view.is_some() && request.directives.only_if_cached;
+        if context.request.as_ref().is_some_and(wants_stored) {
             // RFC 9111, section 5.2.1.7.
             return Err(refused(504));
         }
@@ -271,7 +272,12 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(&self, _session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         context.app.tries += 1;
         context.app.connecting = Some(Instant::now());
-        self.parts.upstream.peer(context.request.as_ref().is_some_and(|request| request.websocket))
+        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
+        self.parts.upstream.peer(match context.app.tries {
+            _ if websocket => Purpose::WebSocket,
+            1 => Purpose::Request,
+            _ => Purpose::Retry,
+        })
     }
 
     async fn connected_to_upstream(

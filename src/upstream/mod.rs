@@ -9,6 +9,7 @@ mod websocket;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
@@ -44,8 +45,22 @@ pub struct Config {
     pub keepalive: usize,
 }
 
-/// Connections of WebSockets are kept apart from the pool of ordinary ones.
+/// Connections of one group are pooled together. WebSockets have their own connector; a retry must not meet another
+/// connection that the app closed with the first, so each is a group of its own.
 const WEBSOCKET_GROUP: u64 = 1;
+const FIRST_RETRY_GROUP: u64 = 2;
+
+/// A retry's own connection is not kept: it belongs to no pool that anybody asks.
+const NOT_KEPT: Duration = Duration::from_millis(1);
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Request,
+    /// The first try met a connection that was closed: this one is new.
+    Retry,
+    WebSocket,
+}
 
 /// A tunnel may be silent for hours: its ends, not we, decide when it is over.
 const TUNNEL_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,6 +70,7 @@ const TUNNEL_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Upstream {
     config: Config,
     target: Target,
+    retry_groups: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,11 +88,11 @@ impl Upstream {
                 Target::Unix(path.to_str().ok_or_else(|| ResolveError::Path(path.clone()))?.to_owned())
             }
         };
-        Ok(Self { config, target })
+        Ok(Self { config, target, retry_groups: Arc::new(AtomicU64::new(FIRST_RETRY_GROUP)) })
     }
 
-    /// The peer for one request.
-    pub fn peer(&self, websocket: bool) -> pingora::Result<Box<HttpPeer>> {
+    /// The peer for one request, or for one more try of it.
+    pub fn peer(&self, purpose: Purpose) -> pingora::Result<Box<HttpPeer>> {
         let mut peer = match &self.target {
             Target::Tcp(address) => HttpPeer::new(*address, false, String::new()),
             Target::Unix(path) => HttpPeer::new_uds(path, false, String::new())?,
@@ -87,10 +103,17 @@ impl Upstream {
         options.read_timeout = Some(self.config.read_timeout);
         options.write_timeout = Some(self.config.write_timeout);
         options.idle_timeout = Some(self.config.idle_timeout);
-        if websocket {
-            options.read_timeout = Some(TUNNEL_IDLE);
-            options.custom_l4 = Some(Arc::new(PatientConnector));
-            peer.group_key = WEBSOCKET_GROUP;
+        match purpose {
+            Purpose::Request => {}
+            Purpose::Retry => {
+                options.idle_timeout = Some(NOT_KEPT);
+                peer.group_key = self.retry_groups.fetch_add(1, Ordering::Relaxed);
+            }
+            Purpose::WebSocket => {
+                options.read_timeout = Some(TUNNEL_IDLE);
+                options.custom_l4 = Some(Arc::new(PatientConnector));
+                peer.group_key = WEBSOCKET_GROUP;
+            }
         }
         Ok(Box::new(peer))
     }

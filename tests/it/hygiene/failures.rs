@@ -1,7 +1,7 @@
 //! The app refuses, is silent, talks nonsense or hangs up: what the client is told, and what is tried again.
 
 use crate::harness::payload::page;
-use crate::harness::{Answer, Call, Gate, Origin, Part, Vacpack, until};
+use crate::harness::{Answer, Call, Gate, Origin, Part, Vacpack, together, until};
 use std::time::Duration;
 
 #[test]
@@ -99,6 +99,18 @@ fn a_get_that_met_a_closing_connection_is_sent_again() {
     }
     assert!(origin.requests("/page").iter().any(|seen| seen.nth > 1), "connections are kept at all");
     assert!(vacpack.metrics_after(3).sum("vacpack_upstream_retries_total", &[]) >= 1.0);
+}
+
+/// An app that restarts closes every idle connection at once: the second try must not take another one of them.
+#[test]
+fn a_second_try_is_on_a_connection_of_its_own() {
+    let origin = app_that_closes_idle_connections();
+    let vacpack = Vacpack::before(&origin);
+    together(8, |_| assert_eq!(vacpack.get("/page").status, 200));
+    assert!(origin.connections() > 1, "several connections are kept");
+    for _turn in 0..4 {
+        assert_eq!(vacpack.get("/page").status, 200);
+    }
 }
 
 #[test]
