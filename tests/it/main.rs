@@ -13,4 +13,5 @@ mod compression;
 mod h2c;
 mod hygiene;
 mod lifecycle;
+mod readme;
 mod streaming;
