@@ -119,7 +119,7 @@ fn view(key: ResourceKey) -> Arc<RequestView> {
         accept: AcceptEncoding::parse(&headers),
         codings: [Coding::Brotli, Coding::Zstd, Coding::Gzip].into(),
         partition: Partition::WHOLE,
-        headers: Arc::new(headers),
+        headers: Some(Arc::new(headers)),
     })
 }
 
