@@ -7,6 +7,8 @@
 //! The memory table is a check as well: it fails if an encoder outgrows its plan or miscounts what it holds.
 //! Payloads are generated; files in `corpus/`, or in the directory that `CORPUS` names, are measured beside them.
 
+#![expect(clippy::print_stdout, reason = "the tables are what it is run for")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -289,20 +291,24 @@ impl Counting {
     }
 }
 
+#[expect(unsafe_code, reason = "counting allocations takes an allocator")]
 // SAFETY: every call is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::grew(layout.size());
+        // SAFETY: the caller's promises are the system's own.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         Self::grew(layout.size());
+        // SAFETY: the caller's promises are the system's own.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promises are the system's own.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::{AppError, Running, start};
 use crate::config::Config;
+use crate::units::{ByteSize, Span};
 
 /// How often a drain looks whether it is done.
 const TICK: Duration = Duration::from_millis(10);
@@ -24,14 +25,21 @@ pub fn run(config: Config) -> Result<(), AppError> {
     let delay = config.runtime.drain_delay;
     let limit = config.runtime.drain_limit;
     let upstream = config.upstream.address.to_string();
+    let (budget, workers) = (ByteSize(config.memory.budget), config.runtime.workers);
     let waiting = Builder::new_current_thread().enable_all().build()?;
     let mut signals = waiting.block_on(async { Signals::new() })?;
     let running = start(config)?;
-    tracing::info!(listen = %running.listen, admin = %running.admin, %upstream, "vacpack serves");
+    tracing::info!(listen = %running.listen, admin = %running.admin, %upstream, %budget, workers, "vacpack serves");
     waiting.block_on(async {
         let kind = signals.next().await;
-        tracing::info!(signal = kind.name(), in_flight = running.metrics.requests_in_flight(), "draining");
         let delay = if kind == Kind::Terminate { delay } else { Duration::ZERO };
+        tracing::info!(
+            signal = kind.name(),
+            in_flight = running.metrics.requests_in_flight(),
+            delay = %Span(delay),
+            limit = %Span(limit),
+            "draining; a second signal ends it now"
+        );
         tokio::select! {
             () = running.drain(delay, limit) => {}
             kind = signals.next() => tracing::warn!(signal = kind.name(), "a second signal: ending now"),

@@ -19,14 +19,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, Inputs, LoadError, Loaded, Override, Purpose, load};
 
-/// Compresses, caches and measures any HTTP app.
+/// Compresses, caches, labels and measures any HTTP app.
 #[derive(Debug, Parser)]
 #[command(
     name = "vacpack",
     version,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
-    after_help = "Without a command it serves, as `run` does. Every setting but the addresses is in the file: see conf/reference.toml.\n\
+    after_help = "Without a command it serves, as `run` does. All other settings are in the file: `vacpack schema --reference` prints them.\n\
                   Exit codes: 0 done, 64 wrong command line, 69 an address cannot be bound, 70 internal, 78 wrong configuration."
 )]
 struct Cli {
@@ -40,7 +39,7 @@ struct Cli {
 enum Command {
     /// Serve.
     Run(Settings),
-    /// Say everything that is wrong with configuration files.
+    /// Say everything that is wrong with configuration files; exit 78 if anything is.
     Check {
         /// TOML files.
         #[arg(required = true, value_name = "FILE")]
@@ -80,10 +79,10 @@ struct DemoFlags {
     /// End after the table.
     #[arg(long)]
     once: bool,
-    /// Where vacpack listens.
+    /// Where vacpack listens [default: 127.0.0.1:8080, or a free port where that one is taken]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where its admin listener is.
+    /// Where its admin listener is [default: 127.0.0.1:9901, or a free port where that one is taken]
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
 }

@@ -42,6 +42,8 @@ fn a_wrong_command_line_is_64_on_standard_error() {
 fn help_and_version_are_0_on_standard_output() {
     for (arguments, want) in [
         (&["--help"][..], "VACPACK_UPSTREAM"),
+        (&["help"], "VACPACK_UPSTREAM"),
+        (&["help", "check"], "FILE"),
         (&["check", "--help"], "FILE"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
     ] {

@@ -11,7 +11,7 @@ const HEAD: &str = "\
 #
 # A file needs to hold only what differs. Durations and sizes carry their unit (\"250ms\", \"64MiB\"); any text may
 # name variables: ${VAR}, ${VAR:-default}, ${VAR:?message}; `$$` is a plain `$`.
-# [restart] marks what cannot be changed while serving.
+# The file is read at start: a change needs a restart.
 ";
 
 const ROUTE_HEAD: &str = "\
@@ -26,8 +26,7 @@ pub fn reference() -> String {
         out.push('\n');
         match key.kind {
             Kind::Table(keys) => {
-                let restart = if key.restart { "  [restart]" } else { "" };
-                let _ = write!(out, "# {}{restart}\n[{}]\n", key.doc, key.name);
+                let _ = write!(out, "# {}\n[{}]\n", key.doc, key.name);
                 entries(keys, "", "", &mut out);
             }
             Kind::Tables(keys) => {

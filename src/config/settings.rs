@@ -23,17 +23,17 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn section(self, name: &str) -> Self {
-        match &self.node(name).value {
-            Value::Table(table) => Self(table),
-            other => panic!("`{name}` is no table but {other:?}"),
-        }
+        let Value::Table(table) = &self.node(name).value else {
+            unreachable!("`{name}` holds a table");
+        };
+        Self(table)
     }
 
     pub(super) fn flag(self, name: &str) -> bool {
-        match self.node(name).value {
-            Value::Bool(on) => on,
-            ref other => panic!("`{name}` is no flag but {other:?}"),
-        }
+        let Value::Bool(on) = self.node(name).value else {
+            unreachable!("`{name}` holds a flag");
+        };
+        on
     }
 
     /// A whole number, or `None` where a word stands in its place ("auto").
@@ -51,10 +51,10 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn ratio(self, name: &str) -> f64 {
-        match self.node(name).value {
-            Value::Float(number) => number,
-            ref other => panic!("`{name}` is no ratio but {other:?}"),
-        }
+        let Value::Float(number) = self.node(name).value else {
+            unreachable!("`{name}` holds a ratio");
+        };
+        number
     }
 
     /// A size in bytes, or `None` where a word stands in its place ("unlimited").

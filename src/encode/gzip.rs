@@ -1,8 +1,7 @@
 //! Gzip (RFC 1952): the one file that names the `flate2` crate.
 //!
-//! The library behind flate2 is zlib-ng: pingora-core asks for its `zlib-ng` feature, cargo unites features, and flate2
-//! prefers a C backend to zlib-rs. Without pingora the same code runs on zlib-rs. The header is constant - no time, no
-//! name - so that equal bodies have equal coded bytes and equal validators.
+//! The library behind flate2 is zlib-ng, which the platform brings. The header is constant - no time, no name - so that
+//! equal bodies have equal coded bytes and equal validators.
 
 use bytes::BytesMut;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};

@@ -209,11 +209,19 @@ impl Exchange<'_> {
     pub(super) fn ratio(&self) -> Option<f64> {
         match self.body {
             BodyCoding::Encoded(encoded) => encoded.ratio(),
-            BodyCoding::Stored { coding, identity: Some(identity) } if coding != Coding::Identity => {
+            BodyCoding::Stored { coding, identity: Some(identity) }
+                if coding != Coding::Identity && self.sent_whole() =>
+            {
                 ratio(identity, self.client_bytes)
             }
             BodyCoding::Stored { .. } | BodyCoding::None | BodyCoding::Skipped(_) => None,
         }
+    }
+
+    /// Whether the bytes sent are a whole representation: not no body, not a part, not cut off.
+    fn sent_whole(&self) -> bool {
+        let whole = !matches!(self.status, Some(StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) | None);
+        whole && *self.method != Method::HEAD && self.error.is_none()
     }
 
     /// Why there is no coding, in one word.

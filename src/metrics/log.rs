@@ -60,8 +60,10 @@ impl Format {
     }
 }
 
-/// Modules of the platform that report each failed request once more, heads included.
-const SILENCED: &str = "pingora_proxy=off,pingora_cache=error,pingora_core::apps=off,pingora_core::protocols=off,pingora_core::services=warn";
+/// Modules of the platform that report each failed request once more, heads included; and one that tells of a shutdown
+/// what we have told already.
+const SILENCED: &str = "pingora_proxy=off,pingora_cache=error,pingora_core::apps=off,pingora_core::protocols=off,\
+                        pingora_core::services=warn";
 
 /// From here on `tracing` and `log` records are written. `rust_log` is the value of `RUST_LOG`, which wins over `level`.
 /// Fails if the value is no filter, or if somebody has taken the place already.

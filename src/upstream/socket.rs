@@ -9,6 +9,7 @@ const FRAMING: libc::c_int = 16;
 /// Whether the kernel holds no more content of the app's answer: the app has paused, or ended.
 ///
 /// An unreadable socket counts as drained: a flush too many costs some bytes, one too few a waiting client.
+#[expect(unsafe_code, reason = "an ioctl: neither std nor socket2 asks how many bytes wait")]
 pub fn is_drained(socket: RawFd) -> bool {
     let mut waiting: libc::c_int = 0;
     // SAFETY: FIONREAD writes one int to the address it is given, which outlives the call.

@@ -142,8 +142,12 @@ fn on_sigterm_an_idle_program_ends_at_once() {
     assert_eq!(kept.ask(&Call::get("/page")).status, 200);
     let start = Instant::now();
     binary.signal("TERM");
-    assert_eq!(binary.end().code, Some(0));
+    let ended = binary.end();
+    assert_eq!(ended.code, Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let told = ["vacpack serves", "a second signal ends it now", "stopped"];
+    assert_eq!(ended.stderr.lines().count(), told.len(), "{}", ended.stderr);
+    assert!(ended.stderr.lines().zip(told).all(|(line, words)| line.contains(words)), "{}", ended.stderr);
     assert!(kept.sees_the_end());
 }
 

@@ -117,7 +117,9 @@ async fn show(once: bool, out: &mut dyn Write, front: &Front, sample: &Sample) -
     if once {
         return Ok(());
     }
-    until_told().await.map_err(|error| format!("cannot wait for a signal: {error}"))
+    until_told().await.map_err(|error| format!("cannot wait for a signal: {error}"))?;
+    // A terminal shows "^C" and leaves the prompt behind it.
+    writeln!(out).map_err(|error| format!("cannot write: {error}"))
 }
 
 /// Waits for Ctrl-C, or for the TERM that a container's end or a script sends.

@@ -36,6 +36,6 @@ pub(super) const KEYS: &[Key] = &[
         "live",
         Kind::WordOr("auto", &LIVE_TABLE),
         r#""auto""#,
-        "Effort while the client waits: \"auto\" by length and load, or fixed levels like { br = 4, zstd = 3, gzip = 5 }.",
+        "Effort while the client waits: \"auto\" by length, or fixed levels like { br = 4, zstd = 3, gzip = 5 }.",
     ),
 ];

@@ -16,7 +16,7 @@ pub(super) const KEYS: &[Key] = &[
         "max_connections",
         Kind::Integer { min: 1, max: 1_000_000 },
         "10_000",
-        "Connections beyond this wait until one ends.",
+        "Connections beyond this are closed at once: a queue would only hide them.",
     ),
     Key::new(
         "header_timeout",

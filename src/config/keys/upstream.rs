@@ -23,7 +23,7 @@ pub(super) const KEYS: &[Key] = &[
         "max_retries",
         Kind::Integer { min: 0, max: 3 },
         "1",
-        "Further attempts after a failed connect, for idempotent requests only.",
+        "Further attempts after a failed connect, or, if the request is idempotent, after a kept connection broke.",
     ),
     Key::new(
         "keepalive",

@@ -12,9 +12,7 @@ pub fn table() -> String {
             Kind::Tables(_) => format!("[[{}]]", key.name),
             _ => format!("[{}]", key.name),
         };
-        let restart = if key.restart { " A change needs a restart." } else { "" };
-        let _ =
-            write!(out, "### `{header}`\n\n{}{restart}\n\n| key | value | default | |\n|---|---|---|---|\n", key.doc);
+        let _ = write!(out, "### `{header}`\n\n{}\n\n| key | value | default | |\n|---|---|---|---|\n", key.doc);
         rows(key.kind.keys().unwrap_or_default(), "", &mut out);
         out.push('\n');
     }

@@ -1,4 +1,4 @@
-//! `conf/metrics.md` and the table of families say the same.
+//! What the pages for operators say of metrics and reasons is what the tables of the code say.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,8 @@ use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
 const PAGE: &str = include_str!("../../../conf/metrics.md");
+const TROUBLES: &str = include_str!("../../../conf/troubleshooting.md");
+const README: &str = include_str!("../../../README.md");
 
 /// Each family has one row, `| name | kind | labels | meaning |`, and each row a family.
 #[test]
@@ -48,7 +50,22 @@ fn every_label_value_is_documented() {
     assert!(missing.is_empty(), "conf/metrics.md does not explain {missing:?}");
 }
 
-/// Every series that the page's queries name exists.
+/// Each reason has a row, `| word | because | to change it |`, in its own table, and each row is a reason.
+#[test]
+fn every_reason_is_explained_to_who_looks_for_it() {
+    fn labels<L: Label>() -> BTreeSet<&'static str> {
+        L::ALL.iter().map(|value| value.label()).collect()
+    }
+    let rows = |heading: &str| -> BTreeSet<&str> {
+        let (_, section) = TROUBLES.split_once(heading).expect("the section is there");
+        let section = section.split("\n#").next().unwrap_or_default();
+        section.lines().filter_map(|row| row.strip_prefix("| `")?.split_once("` |")).map(|(word, _)| word).collect()
+    };
+    assert_eq!(rows("### Why an answer is not stored\n"), labels::<NotStored>());
+    assert_eq!(rows("## Not compressed\n"), labels::<SkipReason>());
+}
+
+/// Every series that the pages name exists.
 #[test]
 fn queries_of_the_documentation_name_real_series() {
     let known = |name: &str| {
@@ -56,15 +73,18 @@ fn queries_of_the_documentation_name_real_series() {
         FAMILIES.iter().any(|family| family.name == name || Some(family.name) == base)
     };
     let word = |each: char| each.is_ascii_alphanumeric() || each == '_';
-    for name in PAGE.split(|each| !word(each)).filter(|name| name.starts_with("vacpack_") && !name.ends_with('_')) {
-        assert!(known(name), "{name}");
+    for page in [PAGE, TROUBLES, README] {
+        for name in page.split(|each| !word(each)).filter(|name| name.starts_with("vacpack_") && !name.ends_with('_')) {
+            assert!(known(name), "{name}");
+        }
     }
 }
 
 /// A line that starts with a space goes on with the query before it.
 #[test]
 fn promtool_understands_every_query_of_the_documentation() {
-    let blocks = PAGE.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let pages = [PAGE, README].into_iter();
+    let blocks = pages.flat_map(|page| page.split("```promql\n").skip(1)).filter_map(|rest| rest.split("```").next());
     let queries: Vec<String> =
         blocks.flat_map(|block| block.replace("\n ", " ").lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     assert!(queries.len() >= 10, "{queries:?}");

@@ -109,6 +109,22 @@ fn a_hit_shows_the_stored_coding_and_its_ratio() {
 }
 
 #[test]
+fn a_ratio_is_of_a_whole_body() {
+    let route = route();
+    let hit = || Exchange {
+        body: BodyCoding::Stored { coding: Coding::Brotli, identity: Some(1000) },
+        ..sample::exchange(&route)
+    };
+    assert_eq!(parsed(&hit())["compression.ratio"], 0.25);
+    let none = parsed(&Exchange { method: &Method::HEAD, client_bytes: 0, ..hit() });
+    let held = parsed(&Exchange { status: Some(StatusCode::NOT_MODIFIED), client_bytes: 0, ..hit() });
+    let part = parsed(&Exchange { status: Some(StatusCode::PARTIAL_CONTENT), ..hit() });
+    for line in [none, held, part] {
+        assert_eq!((&line["compression.ratio"], &line["compression.algorithm"]), (&Value::Null, &json!("br")));
+    }
+}
+
+#[test]
 fn addresses_are_written_as_people_know_them() {
     let route = route();
     let mapped: IpAddr = "::ffff:192.0.2.7".parse().expect("an address");
