@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static bench bench-e2e corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static conformance bench bench-e2e corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -17,6 +17,7 @@ help:
 	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
 	@echo 'make lint        the part of it that runs nothing'
 	@echo 'make fmt         format the code'
+	@echo 'make conformance the public HTTP cache suite; CACHE_TESTS_DIR is a checkout of http-tests/cache-tests'
 	@echo 'make bench       micro-benchmarks'
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
 	@echo 'make corpus      fetch the real payloads into corpus/'
@@ -46,6 +47,12 @@ lint: setup static
 # Everything that is not Rust.
 static: setup
 	tests/static/check
+
+# The suite is its authors': a checkout with `npm install` done. The summary is kept beside the other measured runs.
+conformance: build
+	@test -d '$(CACHE_TESTS_DIR)/test-engine' || { echo 'CACHE_TESTS_DIR: not a checkout of http-tests/cache-tests' >&2; exit 64; }
+	node tests/conformance/run.mjs '$(CACHE_TESTS_DIR)' $(VACPACK) conf/examples/conformance.toml \
+		benches/runs/$(shell date -u +%F)/conformance.txt
 
 fmt:
 	$(CARGO) fmt

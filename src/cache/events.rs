@@ -15,15 +15,12 @@ pub enum Refusal {
     Aborted,
     /// It was purged while it was being fetched.
     Purged,
-    /// The app applied a coding that vacpack cannot tell clients apart by.
-    ForeignCoding,
     /// The proxy sent no plan along: a defect, stated rather than guessed around.
     NoPlan,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 6] =
-        [Self::TooLarge, Self::OverBudget, Self::Aborted, Self::Purged, Self::ForeignCoding, Self::NoPlan];
+    pub const ALL: [Self; 5] = [Self::TooLarge, Self::OverBudget, Self::Aborted, Self::Purged, Self::NoPlan];
 
     pub const fn label(self) -> &'static str {
         match self {
@@ -31,7 +28,6 @@ impl Refusal {
             Self::OverBudget => "over_budget",
             Self::Aborted => "aborted",
             Self::Purged => "purged",
-            Self::ForeignCoding => "foreign_coding",
             Self::NoPlan => "no_plan",
         }
     }

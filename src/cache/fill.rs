@@ -20,7 +20,6 @@ use super::head::compact;
 use super::key::{Partition, ResourceKey};
 use super::memory::Memory;
 use super::variant::{Draft, Variant};
-use crate::header::coding::Applied;
 use crate::header::{Coding, EntityTag};
 use crate::policy::{Freshness, Selector};
 
@@ -84,9 +83,6 @@ impl Memory {
             digest: (plan.app_etag.is_none() && !encoded_here).then(Box::default),
             plan,
         };
-        if !fill.plan.codable && Applied::parse(&fill.plan.head) == Applied::Foreign {
-            return Err(fill.refuse(Refusal::ForeignCoding));
-        }
         if let Some(length) = fill.plan.length {
             fill.admit(length)?;
             fill.buffer.prepare(length).map_err(|over| fill.over_budget(over))?;

@@ -117,12 +117,21 @@ fn cache_rules(cache: Settings<'_>, targets: Vec<HeaderName>) -> Rules {
         default_ttl: cache.time("default_ttl"),
         ttl: cache.optional("ttl").and_then(Node::time),
         override_app: cache.flag("override"),
-        set_cookie: if cache.text("set_cookie") == "strip" { SetCookie::Strip } else { SetCookie::Refuse },
+        set_cookie: set_cookie(cache.text("set_cookie")),
         stale_while_revalidate: stale.time("while_revalidating"),
         stale_if_error: stale.time("on_error"),
         heuristic: cache.flag("heuristic"),
         negative: negative.filter_map(|(status, node)| Some((parsed(status), node.time()?))).collect(),
         targets,
+    }
+}
+
+/// One of the key table's words.
+fn set_cookie(word: &str) -> SetCookie {
+    match word {
+        "strip" => SetCookie::Strip,
+        "keep" => SetCookie::Keep,
+        _ => SetCookie::Refuse,
     }
 }
 

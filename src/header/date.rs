@@ -16,14 +16,33 @@ const LAST: Duration = Duration::from_secs(253_402_300_799);
 ///
 /// Case is forgiven and zones are not. RFC 9111, 4.2: "Although all date formats are specified to
 /// be case-sensitive, a cache recipient SHOULD match the field value case-insensitively", and a
-/// zone other than GMT is "invalid for calculating expiration".
+/// zone other than GMT is "invalid for calculating expiration". A day of the week that is not that
+/// of the date is forgiven too: it says nothing that the date does not, and RFC 9110, 5.6.7 asks
+/// recipients "to be robust in parsing timestamps".
 pub fn parse(value: &[u8]) -> Option<SystemTime> {
     let value = trim(value);
     let mut buffer = [0; LONGEST];
     let canonical = buffer.get_mut(..value.len())?;
     canonical.copy_from_slice(value);
     capitalise(canonical);
-    httpdate::parse_http_date(std::str::from_utf8(canonical).ok()?).ok()
+    strictly(canonical).or_else(|| on_any_day(canonical))
+}
+
+fn strictly(date: &[u8]) -> Option<SystemTime> {
+    httpdate::parse_http_date(std::str::from_utf8(date).ok()?).ok()
+}
+
+/// The date under the name of each day but its own; the long names of the obsolete rfc850 format
+/// are not worth it.
+fn on_any_day(date: &mut [u8]) -> Option<SystemTime> {
+    const DAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    if !DAYS.contains(&date.first_chunk()?) {
+        return None;
+    }
+    DAYS.iter().find_map(|day| {
+        *date.first_chunk_mut()? = **day;
+        strictly(date)
+    })
 }
 
 /// The date in the field `name`. `None` if it is absent, invalid, or has several lines that do not
@@ -76,7 +95,7 @@ mod tests {
     fn the_three_formats_and_nothing_near_them() {
         // RFC 9110, 5.6.7 gives one instant in three formats; the rest are the ways dates go wrong
         // in the wild.
-        let table: [(&str, Option<u64>); 20] = [
+        let table: [(&str, Option<u64>); 24] = [
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
             ("Sun Nov  6 08:49:37 1994", Some(784_111_777)),
@@ -87,6 +106,11 @@ mod tests {
             ("thu, 18 aug 2050 02:01:18 gMT", Some(2_544_400_878)),
             ("thursday, 18-AUG-50 02:01:18 gmt", Some(2_544_400_878)),
             (" Thu, 18 Aug 2050 02:01:18 GMT ", Some(2_544_400_878)),
+            // The wrong day of the week.
+            ("Mon, 18 Aug 2050 02:01:18 GMT", Some(2_544_400_878)),
+            ("Mon Nov  6 08:49:37 1994", Some(784_111_777)),
+            ("Xyz, 18 Aug 2050 02:01:18 GMT", None),
+            ("Mon, 31 Feb 2050 02:01:18 GMT", None),
             ("Thu, 18 Aug 2050 02:01:18 UTC", None),
             ("Thu, 18 Aug 2050 02:01:18 AEST", None),
             ("Thu, 18 Aug 50 02:01:18 GMT", None),

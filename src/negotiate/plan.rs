@@ -40,10 +40,12 @@ pub fn codable(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncod
 ///
 /// RFC 9110, 12.5.5: an origin "SHOULD generate a Vary header field on a cacheable response when it
 /// wishes that response to be selectively reused", and without it a cache downstream would hand
-/// coded bytes to who cannot read them. The size of the body does not matter: `identity;q=0` has
-/// any size coded. A 304 without a type is that of a resource whose type is not known here; it gets
-/// the field, since 15.4.5 asks for what the 200 would have had.
-pub fn varies(response: &ResponseFacts<'_>, offer: &Offer) -> bool {
+/// coded bytes to who cannot read them. A body too small to be coded goes without the field: only a
+/// client that refuses identity would get another one, and 12.5.3 lets it have this one, while the
+/// field would part every cache downstream by spellings of `Accept-Encoding`. A 304 without a type
+/// is that of a resource whose type is not known here; it gets the field, since 15.4.5 asks for
+/// what the 200 would have had.
+pub fn varies(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncoding) -> bool {
     let known_type_or_304 = match permitted(response, offer) {
         Ok(()) => true,
         Err(SkipReason::TypeNotListed) => {
@@ -51,7 +53,12 @@ pub fn varies(response: &ResponseFacts<'_>, offer: &Offer) -> bool {
         }
         Err(_) => false,
     };
-    let recodable = Applied::parse(response.headers) != Applied::Foreign;
+    let recodable = match Applied::parse(response.headers) {
+        Applied::Foreign => false,
+        Applied::Known(Coding::Identity) => is_part(response) || large_enough(response, offer, accept).is_ok(),
+        // The app's own coding: undone for those who refuse it, whatever its length.
+        Applied::Known(_) => true,
+    };
     has_representation(response.status) && known_type_or_304 && recodable
 }
 
@@ -89,8 +96,7 @@ fn asks_for_whole_body(request: &RequestFacts) -> Result<(), SkipReason> {
 
 /// What the response is.
 fn whole_body(response: &ResponseFacts<'_>) -> Result<(), SkipReason> {
-    // RFC 9110, 15.3.7 and 14.4: offsets into a representation, which must not change under them.
-    if response.status == StatusCode::PARTIAL_CONTENT || response.headers.contains_key(CONTENT_RANGE) {
+    if is_part(response) {
         return Err(SkipReason::Partial);
     }
     // RFC 9110, 6.4.1
@@ -102,6 +108,12 @@ fn whole_body(response: &ResponseFacts<'_>) -> Result<(), SkipReason> {
         return Err(SkipReason::NoBody);
     }
     Ok(())
+}
+
+/// RFC 9110, 15.3.7 and 14.4: offsets into a representation, which must not change under them; the
+/// length is not that of the whole.
+fn is_part(response: &ResponseFacts<'_>) -> bool {
+    response.status == StatusCode::PARTIAL_CONTENT || response.headers.contains_key(CONTENT_RANGE)
 }
 
 /// RFC 9110, 15.2, 15.3.5 and 15.3.6: 1xx, 204 and 205 have no content, and are about none. A 304

@@ -75,8 +75,6 @@ pub enum NotStored {
     Truncated,
     /// The request had a `Range` and was passed on as it was.
     Range,
-    /// The app applied a coding by which clients cannot be told apart here.
-    ForeignCoding,
     /// Over the object limit.
     TooLarge,
     /// The memory budget has no room for a fill.
@@ -88,7 +86,7 @@ pub enum NotStored {
 }
 
 impl NotStored {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::Disabled,
         Self::Method,
         Self::Status,
@@ -105,7 +103,6 @@ impl NotStored {
         Self::CloseDelimited,
         Self::Truncated,
         Self::Range,
-        Self::ForeignCoding,
         Self::TooLarge,
         Self::OverBudget,
         Self::TooManyVariants,
@@ -130,7 +127,6 @@ impl NotStored {
             Self::CloseDelimited => "close_delimited",
             Self::Truncated => "truncated",
             Self::Range => "range",
-            Self::ForeignCoding => "foreign_coding",
             Self::TooLarge => "too_large",
             Self::OverBudget => "over_budget",
             Self::TooManyVariants => "too_many_variants",

@@ -51,7 +51,7 @@ impl Proxy {
         let plan = negotiate::plan(&request.facts, &facts, &request.route.offer);
         let offer = &request.route.offer;
         let mut head = AppHead::read(response, end);
-        head.varies = negotiate::varies(&facts, offer);
+        head.varies = negotiate::varies(&facts, offer, &request.facts.accept);
         head.codable = negotiate::codable(&facts, offer, &request.facts.accept);
         let job = job(request, &head, &plan, &facts, context);
         context.answer.skipped = match plan {

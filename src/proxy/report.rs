@@ -97,7 +97,6 @@ fn storing(context: &Context) -> Storing {
             Refusal::OverBudget => NotStored::OverBudget,
             Refusal::Purged => NotStored::Purged,
             Refusal::Aborted | Refusal::NoPlan => NotStored::Truncated,
-            Refusal::ForeignCoding => NotStored::ForeignCoding,
         }),
         None => Storing::Refused(NotStored::Truncated),
     }

@@ -226,10 +226,14 @@ async fn what_the_app_coded_is_not_for_those_who_refuse_that_coding() {
 }
 
 #[tokio::test]
-async fn a_coding_nobody_can_be_told_apart_by_is_not_stored() {
+async fn a_coding_unknown_here_is_for_everybody_as_it_was_without_a_cache() {
     let site = site();
     let deflate =
         FillPlan { head: headers(&[("content-encoding", "deflate")]), codable: false, ..plan("/a", Identity) };
-    let outcome = site.fill_raw(deflate, b"x").await;
-    assert_eq!(outcome, FillOutcome::Refused(Refusal::ForeignCoding));
+    site.fill_raw(deflate, b"deflated").await;
+    for accept in ["", "br", "deflate", "identity;q=0, gzip"] {
+        let hit = site.get("/a", accept).await.unwrap();
+        assert_eq!(hit.body, b"deflated", "{accept}");
+        assert_eq!(hit.field("content-encoding"), Some("deflate"), "{accept}");
+    }
 }

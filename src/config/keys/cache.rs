@@ -106,9 +106,9 @@ pub(super) const ROUTE: &[Key] = &[
     Key::new("override", Kind::Bool, "false", "Let `ttl` win over the app's own fields."),
     Key::new(
         "set_cookie",
-        Kind::Word(&["refuse", "strip"]),
+        Kind::Word(&["refuse", "strip", "keep"]),
         r#""refuse""#,
-        "An answer with `Set-Cookie` is not kept, or kept without it: then only the client that fetched it gets the cookie.",
+        "An answer with `Set-Cookie` is not kept; or kept without it, so that only the client that fetched it gets the cookie; or kept with it, which is right only for a cookie that is the same for everybody.",
     ),
     DEFAULT_TTL,
     SERVE_STALE,

@@ -162,7 +162,7 @@ fn an_offer_of_nothing_is_none() {
         with(200, &[], LARGE, |response| {
             let wanted = BodyPlan::Pass(SkipReason::Disabled);
             assert_eq!(plan(&request("br"), response, &offer), wanted);
-            assert!(!varies(response, &offer));
+            assert!(!varies(response, &offer, &request("br").accept));
             assert!(!codable(response, &offer, &request("br").accept));
         });
     }
@@ -170,11 +170,13 @@ fn an_offer_of_nothing_is_none() {
 
 #[test]
 fn vary_is_due_where_the_coding_could_have_differed() {
-    let table: [(u16, Lines<'_>, Option<u64>, bool); 20] = [
+    let table: [(u16, Lines<'_>, Option<u64>, bool); 23] = [
         (200, &[], LARGE, true),
         (404, &[], None, true),
-        // `identity;q=0` has any size coded.
-        (200, &[], Some(1), true),
+        (200, &[], Some(1024), true),
+        // Too small: nobody who takes identity gets another coding.
+        (200, &[], Some(1023), false),
+        (304, &[], Some(1023), false),
         (206, &[("content-range", "bytes 0-9/100")], Some(10), true),
         (304, &[], None, true),
         (304, &[("content-type", "")], None, true),
@@ -182,6 +184,7 @@ fn vary_is_due_where_the_coding_could_have_differed() {
         // The app's own coding: the cache may undo it, or make another.
         (200, &[("content-encoding", "gzip")], LARGE, true),
         (200, &[("content-encoding", "br")], LARGE, true),
+        (200, &[("content-encoding", "br")], Some(1), true),
         // What we neither make nor undo is the same for all.
         (200, &[("content-encoding", "deflate")], LARGE, false),
         (200, &[("content-encoding", "gzip, br")], LARGE, false),
@@ -196,9 +199,13 @@ fn vary_is_due_where_the_coding_could_have_differed() {
         (101, &[], None, false),
     ];
     for (status, lines, length, due) in table {
-        let seen = with(status, lines, length, |response| varies(response, &offer()));
-        assert_eq!(seen, due, "{status} {lines:?}");
+        let any = request("br").accept;
+        let seen = with(status, lines, length, |response| varies(response, &offer(), &any));
+        assert_eq!(seen, due, "{status} {lines:?} {length:?}");
     }
+    // `identity;q=0` has any size coded, and what was coded says so.
+    let insists = request("identity;q=0, br").accept;
+    assert!(with(200, &[], Some(1), |response| varies(response, &offer(), &insists)));
 }
 
 #[test]
@@ -255,7 +262,7 @@ proptest! {
         let response = ResponseFacts { status, headers: &headers, length, end_of_stream: false };
         let request = request(&accept);
         if let BodyPlan::Encode(_) = plan(&request, &response, &offer()) {
-            prop_assert!(varies(&response, &offer()));
+            prop_assert!(varies(&response, &offer(), &request.accept));
             prop_assert!(codable(&response, &offer(), &request.accept));
         }
     }

@@ -161,11 +161,13 @@ fn a_stale_answer_is_better_than_an_error() {
         origin.serve_in_turn("/page", [first, failure]);
         let vacpack = Vacpack::before(&origin);
         let start = Instant::now();
-        vacpack.get("/page");
+        assert_eq!(vacpack.get("/page").field("Connection"), Some("keep-alive"));
         until_past(start, AFTER_A_SECOND);
         let response = vacpack.get("/page");
         assert_eq!((response.status, response.text().as_str()), (200, "first"), "{what}");
         assert_eq!(response.outcome(), "stale", "{what}");
+        // The platform closes after a failure: a client that is not told loses its next request.
+        assert_eq!(response.field("Connection"), Some("close"), "{what}");
     }
 }
 
