@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static bench bench-e2e corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static acceptance bench bench-e2e corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -16,6 +16,7 @@ help:
 	@echo 'make build       the release binary: $(VACPACK)'
 	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
 	@echo 'make lint        the part of it that runs nothing'
+	@echo 'make acceptance  the real payloads through every coding and protocol; fetches them first'
 	@echo 'make fmt         format the code'
 	@echo 'make bench       micro-benchmarks'
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
@@ -46,6 +47,10 @@ lint: setup static
 # Everything that is not Rust.
 static: setup
 	tests/static/check
+
+# Those of the tests that need the corpus.
+acceptance: setup corpus
+	$(CARGO) test --locked --test it -- --ignored corpus::
 
 fmt:
 	$(CARGO) fmt
