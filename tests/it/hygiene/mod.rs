@@ -2,6 +2,7 @@
 
 mod failures;
 mod fields;
+mod poisoning;
 mod requests;
 mod transport;
 mod websocket;
