@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static conformance bench bench-e2e corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance bench bench-e2e corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -16,6 +16,7 @@ help:
 	@echo 'make build       the release binary: $(VACPACK)'
 	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
 	@echo 'make lint        the part of it that runs nothing'
+	@echo 'make acceptance  the real payloads through every coding and protocol; fetches them first'
 	@echo 'make fmt         format the code'
 	@echo 'make conformance the public HTTP cache suite; CACHE_TESTS_DIR is a checkout of http-tests/cache-tests'
 	@echo 'make bench       micro-benchmarks'
@@ -53,6 +54,10 @@ conformance: build
 	@test -d '$(CACHE_TESTS_DIR)/test-engine' || { echo 'CACHE_TESTS_DIR: not a checkout of http-tests/cache-tests' >&2; exit 64; }
 	node tests/conformance/run.mjs '$(CACHE_TESTS_DIR)' $(VACPACK) conf/examples/conformance.toml \
 		benches/runs/$(shell date -u +%F)/conformance.txt
+
+# Those of the tests that need the corpus.
+acceptance: setup corpus
+	$(CARGO) test --locked --test it -- --ignored corpus::
 
 fmt:
 	$(CARGO) fmt

@@ -32,14 +32,20 @@ pub const FIXED: [HeaderName; 8] = [
 const END_TO_END: [HeaderName; 8] =
     [CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING, VARY];
 
-/// The fields that `Connection` names, on any of its lines, and that are present.
+/// The fields of a response that `Connection` takes away.
 pub fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let mut names = named(headers);
+    names.retain(|name| !END_TO_END.contains(name));
+    names
+}
+
+/// The fields that `Connection` names, on any of its lines, and that are present.
+pub fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut names: Vec<HeaderName> = Vec::new();
     for option in list::members(headers, &CONNECTION) {
         // `close` and other options that name no field fall out here: they are not present.
         if let Ok(name) = HeaderName::from_bytes(option)
             && headers.contains_key(&name)
-            && !END_TO_END.contains(&name)
             && !names.contains(&name)
         {
             names.push(name);
@@ -65,6 +71,7 @@ mod tests {
             ("cache-control", "private"),
         ]);
         assert_eq!(nominated(&headers), ["x-secret", "x-other"]);
+        assert_eq!(named(&headers), ["x-secret", "x-other", "cache-control"]);
         assert!(nominated(&HeaderMap::new()).is_empty());
     }
 

@@ -1,7 +1,7 @@
 //! Who the client is, and what the app is told about it.
 //!
 //! `X-Forwarded-For`, `-Proto` and `-Host` are believed only from the configured proxies; from anybody else they are
-//! replaced, so that a client cannot write its own address. `Via` follows RFC 9110, section 7.6.3.
+//! replaced, and their kin removed, so that a client cannot write its own address. `Via` follows RFC 9110, section 7.6.3.
 
 use std::net::IpAddr;
 
@@ -77,6 +77,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 /// Writes the forwarding fields of the request to the app.
 pub fn announce(request: &mut RequestHeader, client: &Client, version: Version) -> pingora::Result<()> {
+    drop_unvouched(request, client.trusted);
     let peer = client.peer.map(|peer| peer.to_canonical().to_string());
     let chain = if client.trusted { joined(&request.headers, &X_FORWARDED_FOR, peer.as_deref()) } else { peer };
     match chain {
@@ -93,6 +94,25 @@ pub fn announce(request: &mut RequestHeader, client: &Client, version: Version) 
         request.insert_header(VIA, hops)?;
     }
     Ok(())
+}
+
+/// Removes what says where a request came from and is not written, or believed, here: from a stranger all of it, from a
+/// trusted proxy what only looks like it. Apps behind CGI's naming (PHP, WSGI, Rack) read `X_Forwarded_For` and
+/// `X-Forwarded-For` as one variable.
+fn drop_unvouched(request: &mut RequestHeader, trusted: bool) {
+    let unvouched = |name: &&HeaderName| tells_origin(name.as_str()) && (!trusted || name.as_str().contains('_'));
+    let names: Vec<HeaderName> = request.headers.keys().filter(unvouched).cloned().collect();
+    for name in &names {
+        request.remove_header(name);
+    }
+}
+
+/// `Forwarded` (RFC 7239) and what was there before it, however its words are joined.
+fn tells_origin(name: &str) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    let joined = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name == "forwarded"
+        || name.len() > PREFIX.len() && name.bytes().map(joined).take(PREFIX.len()).eq(PREFIX.iter().copied())
 }
 
 /// All lines of a field as one list, with a last member.
@@ -163,8 +183,20 @@ mod tests {
     #[test]
     fn an_untrusted_client_cannot_write_its_own_history() {
         let client = client("203.0.113.9", &[]);
-        let fields = [("host", "shop.test"), ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-host", "evil.test")];
+        let fields = [
+            ("host", "shop.test"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-host", "evil.test"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("X-Forwarded_Proto", "https"),
+            ("x-forwarded-port", "4711"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x_kept", "1"),
+        ];
         let request = announced(&client, &fields);
+        let mut names: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x_kept"]);
         assert_eq!(request.headers["x-forwarded-for"], "203.0.113.9");
         assert_eq!(request.headers["x-forwarded-proto"], "http");
         assert_eq!(request.headers["x-forwarded-host"], "shop.test");
@@ -179,8 +211,12 @@ mod tests {
             ("x-forwarded-for", "198.51.100.1"),
             ("x-forwarded-host", "shop.test"),
             ("via", "1.0 edge"),
+            ("x-forwarded-port", "443"),
+            ("x_forwarded_for", "1.2.3.4"),
         ];
         let request = announced(&client, &fields);
+        assert_eq!(request.headers["x-forwarded-port"], "443");
+        assert!(!request.headers.contains_key("x_forwarded_for"));
         assert_eq!(request.headers["x-forwarded-for"], "198.51.100.1, 10.0.0.1");
         assert_eq!(request.headers["x-forwarded-proto"], "https");
         assert_eq!(request.headers["x-forwarded-host"], "shop.test");

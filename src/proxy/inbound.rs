@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, StatusCode, Version};
+use http::{HeaderMap, HeaderName, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
@@ -15,7 +15,7 @@ use super::edit::apply_to;
 use super::encoding::{Encoding, Job};
 use super::intake::content_length;
 use crate::encode::{self, FlushRule};
-use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop};
+use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::Phase;
 use crate::negotiate::{self, BodyPlan, ResponseFacts};
 
@@ -31,6 +31,12 @@ impl Proxy {
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS
+            && !context.request.as_ref().is_some_and(|request| request.websocket)
+        {
+            // RFC 9110, section 7.8: a server must not switch to a protocol that the client did not ask for.
+            return Err(not_http("a 101 that nobody asked for"));
+        }
         if response.status.is_informational() {
             return Ok(());
         }
@@ -42,6 +48,9 @@ impl Proxy {
         let Some(request) = &context.request else {
             return Ok(());
         };
+        if has_foreign_transfer_coding(&response.headers) {
+            return Err(not_http("a transfer coding that nobody asked for"));
+        }
         let facts = ResponseFacts {
             status: response.status,
             headers: &response.headers,
@@ -80,6 +89,7 @@ impl Proxy {
         if response.status.is_informational() {
             return Ok(());
         }
+        settle_framing(response)?;
         // RFC 9112, section 2.3: the version is the sender's own, whatever the app speaks.
         response.set_version(Version::HTTP_11);
         if !response.headers.contains_key(DATE) {
@@ -106,7 +116,7 @@ impl AppHead {
             etag: EntityTag::of(headers),
             close_delimited: !end
                 && !headers.contains_key(CONTENT_LENGTH)
-                && !headers.contains_key(TRANSFER_ENCODING)
+                && !is_chunked(headers)
                 && response.version != http::Version::HTTP_2,
             varies: false,
             codable: false,
@@ -129,6 +139,38 @@ fn job(request: &Request, head: &AppHead, plan: &BodyPlan, facts: &ResponseFacts
         flush: if coded { flush } else { FlushRule::Never },
         socket: context.app.socket,
         facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),
+    }
+}
+
+/// RFC 9112, section 7: `chunked` is all that a server may use unless the client's `TE` says otherwise, and ours never
+/// does. A body in another transfer coding would reach the client as if it were the content. `identity`, from before RFC
+/// 7230, is none.
+fn has_foreign_transfer_coding(headers: &HeaderMap) -> bool {
+    let known = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked") || coding.eq_ignore_ascii_case(b"identity");
+    !list::members(headers, &TRANSFER_ENCODING).all(known)
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    list::members(headers, &TRANSFER_ENCODING).any(|coding| coding.eq_ignore_ascii_case(b"chunked"))
+}
+
+fn not_http(what: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::InvalidHTTPHeader, what).into_up()
+}
+
+/// What the app said of its framing, in words that are right to send on.
+fn settle_framing(response: &mut ResponseHeader) -> pingora::Result<()> {
+    if !is_chunked(&response.headers) {
+        response.remove_header(&TRANSFER_ENCODING);
+    }
+    // RFC 9110, section 8.6: none in a 204, and one where the app said the same one several times.
+    if response.status == StatusCode::NO_CONTENT {
+        response.remove_header(&CONTENT_LENGTH);
+        return Ok(());
+    }
+    match content_length(&response.headers) {
+        Some(length) => response.insert_header(CONTENT_LENGTH, length),
+        None => Ok(()),
     }
 }
 

@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Version};
 use pingora::http::RequestHeader;
+
+use super::forward::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use crate::header::{hop_by_hop, list};
 
 /// Limits of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct RequestLimits {
 pub enum Refusal {
     /// RFC 9112, section 3.2: an HTTP/1.1 request without a Host, or with more than one.
     Host,
+    /// RFC 9112, section 3.2: a target that names no path, so that there is nothing to ask an app for.
+    Target,
     /// RFC 9112, section 6.1: a transfer coding that is not exactly one `chunked`.
     TransferCoding,
     HeaderTooLarge,
@@ -37,7 +42,7 @@ pub enum Refusal {
 impl Refusal {
     pub fn status(self) -> u16 {
         match self {
-            Self::Host => 400,
+            Self::Host | Self::Target => 400,
             Self::TransferCoding => 501,
             Self::HeaderTooLarge => 431,
             Self::ContentTooLarge => 413,
@@ -53,6 +58,9 @@ pub fn refuse(request: &RequestHeader, limits: &RequestLimits) -> Option<Refusal
     }
     if has_bad_host(request) {
         return Some(Refusal::Host);
+    }
+    if has_bad_target(request) {
+        return Some(Refusal::Target);
     }
     if has_bad_transfer_coding(headers) {
         return Some(Refusal::TransferCoding);
@@ -86,6 +94,39 @@ fn is_authority(host: &[u8]) -> bool {
     !host.contains(&b'@') && http::uri::Authority::try_from(host).is_ok()
 }
 
+/// Section 3.2: the origin-form begins with a slash, the absolute-form names `http` or `https`, and the asterisk is for
+/// `OPTIONS`. The platform shows any other word as `/`, under which its answer would be stored.
+fn has_bad_target(request: &RequestHeader) -> bool {
+    let target = request.raw_path();
+    match target.first() {
+        Some(b'/') => !request.raw_path_is_utf8(),
+        Some(b'*') => target != b"*" || request.method != Method::OPTIONS,
+        _ => !is_absolute(target) || !request.raw_path_is_utf8(),
+    }
+}
+
+/// The absolute-form of a target that an HTTP server can be asked for.
+pub fn is_absolute(target: &[u8]) -> bool {
+    let begins = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins(b"http://") || begins(b"https://")
+}
+
+/// Drops what `Connection` says is the client's connection's own (RFC 9110, section 7.6.1), before anything is decided.
+///
+/// The app is not sent these fields. Deciding by them all the same would let a client have an answer stored under a
+/// field that the app never saw.
+pub fn drop_nominated(request: &mut RequestHeader) {
+    /// How the message is framed, and to whom it goes: the platform's to judge.
+    const NEEDED: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE];
+    /// Refused by the platform where they would be forwarded.
+    const VOUCHED_FOR: [HeaderName; 3] = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+    for name in hop_by_hop::named(&request.headers) {
+        if !NEEDED.contains(&name) && !VOUCHED_FOR.contains(&name) {
+            request.remove_header(&name);
+        }
+    }
+}
+
 fn has_bad_transfer_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(first) = codings.next() else {
@@ -94,9 +135,12 @@ fn has_bad_transfer_coding(headers: &HeaderMap) -> bool {
     codings.next().is_some() || !first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
+/// RFC 9110, section 8.6: the same length said again, on a line of its own or in a list, is one length.
 pub fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(CONTENT_LENGTH)?.as_bytes();
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
+    let mut lengths = list::members(headers, &CONTENT_LENGTH);
+    let first = lengths.next()?;
+    let agreed = lengths.all(|again| again == first);
+    if agreed { std::str::from_utf8(first).ok()?.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -110,6 +154,68 @@ mod tests {
         body_timeout: Duration::from_secs(1),
         write_timeout: Duration::from_secs(1),
     };
+
+    #[test]
+    fn only_a_path_can_be_asked_for() {
+        let rows: &[(&str, &str, Option<Refusal>)] = &[
+            ("GET", "/", None),
+            ("GET", "/a?b", None),
+            ("GET", "//a", None),
+            ("GET", "http://a/b", None),
+            ("GET", "https://a", None),
+            ("OPTIONS", "*", None),
+            ("GET", "*", Some(Refusal::Target)),
+            ("GET", "a", Some(Refusal::Target)),
+            ("GET", "a:80", Some(Refusal::Target)),
+            ("GET", "?a", Some(Refusal::Target)),
+            ("GET", "ftp://a/b", Some(Refusal::Target)),
+        ];
+        for (method, target, expected) in rows {
+            let mut request = RequestHeader::build(*method, target.as_bytes(), None).expect("a request");
+            request.insert_header(HOST, "a").expect("a field");
+            assert_eq!(refuse(&request, &LIMITS), *expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_is_dropped_but_for_the_framing() {
+        let mut request = RequestHeader::build("POST", b"/", None).expect("a request");
+        let fields = [
+            ("connection", "X-Lang, range, close, Content-Length, upgrade, cache-control"),
+            ("x-lang", "de"),
+            ("range", "bytes=0-1"),
+            ("content-length", "5"),
+            ("upgrade", "websocket"),
+            ("cache-control", "no-cache"),
+            ("x-kept", "1"),
+        ];
+        for (name, value) in fields {
+            request.append_header(name, value).expect("a field");
+        }
+        drop_nominated(&mut request);
+        let mut left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["connection", "content-length", "upgrade", "x-kept"]);
+    }
+
+    #[test]
+    fn one_length_may_be_said_twice() {
+        let rows: &[(&[&str], Option<u64>)] = &[
+            (&["5"], Some(5)),
+            (&["5", "5"], Some(5)),
+            (&["5, 5"], Some(5)),
+            (&["5", "6"], None),
+            (&["-5"], None),
+            (&[], None),
+        ];
+        for (lines, expected) in rows {
+            let mut headers = HeaderMap::new();
+            for line in *lines {
+                headers.append(CONTENT_LENGTH, line.parse().expect("a value"));
+            }
+            assert_eq!(content_length(&headers), *expected, "{lines:?}");
+        }
+    }
 
     #[test]
     fn heads_that_can_be_read_in_two_ways_are_refused() {

@@ -210,6 +210,7 @@ impl ProxyHttp for Proxy {
         // RFC 9110, section 15.2: HTTP/1.0 knows no interim responses.
         let http10 = session.req_header().version < Version::HTTP_11;
         session.set_ignore_info_resp(http10);
+        intake::drop_nominated(session.req_header_mut());
         context.request = Some(self.admit(session));
         match intake::refuse(session.req_header(), &self.parts.limits) {
             Some(refusal) => Err(refused(refusal.status())),

@@ -12,6 +12,7 @@ use pingora::proxy::Session;
 use super::context::{Context, Request};
 use super::edit::set;
 use super::forward::announce;
+use super::intake::is_absolute;
 use crate::cache::Variant;
 use crate::header::{EntityTag, TagCondition};
 
@@ -23,6 +24,7 @@ pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Contex
     if asks_for_identity(session, request) {
         outbound.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     }
+    ask_for_path(outbound)?;
     match &context.answer.found {
         Some(found) if session.cache.enabled() => validate(outbound, &found.variant)?,
         _ => translate_conditions(outbound)?,
@@ -32,6 +34,15 @@ pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Contex
         outbound.remove_header(name);
     }
     set(outbound, &request.route.request_headers.set)
+}
+
+/// RFC 9112, section 3.2.1: an origin server is asked for the path alone, in whatever form a proxy's client asked.
+fn ask_for_path(outbound: &mut RequestHeader) -> pingora::Result<()> {
+    if !is_absolute(outbound.raw_path()) {
+        return Ok(());
+    }
+    let path = outbound.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    outbound.set_raw_path(path.as_bytes())
 }
 
 /// Where we neither encode nor store, the app's own compression is its client's business.

@@ -10,6 +10,7 @@ mod admin;
 mod cache;
 mod cdn;
 mod compression;
+mod corpus;
 mod h2c;
 mod hygiene;
 mod lifecycle;

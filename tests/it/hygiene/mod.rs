@@ -1,7 +1,9 @@
 //! What a proxy owes to both sides: fields that end here, requests that are refused, failures that are told.
 
+mod answers;
 mod failures;
 mod fields;
+mod poisoning;
 mod requests;
 mod transport;
 mod websocket;
