@@ -10,9 +10,9 @@
 //!           (module)                encoding             it happens
 //!           upstream_response_filter inbound             what is one connection's goes
 //!           response_cache_filter   caching              may it be stored?
-//! response  response_filter         respond              the operator's rules, Cache-Status
+//! response  response_filter         caching, respond     invalidation; the operator's rules, Cache-Status
 //!           fail_to_proxy           failure, respond
-//!           logging                 report, caching      one record; invalidation
+//!           logging                 report               one record
 //! ```
 
 mod caching;
@@ -379,6 +379,8 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        // Before the client hears that its write was done: the next thing it does is to read.
+        self.invalidate(session, context);
         self.finish_head(session, response, context)
     }
 
@@ -439,7 +441,6 @@ impl ProxyHttp for Proxy {
         {
             context.failure = Some(Failure::of(error));
         }
-        self.invalidate(session, context);
         self.report(session, context);
     }
 }

@@ -29,6 +29,29 @@ fn a_write_that_succeeds_invalidates() {
     }
 }
 
+/// A form is posted, the answer says where to look, and the browser looks at once.
+#[test]
+fn a_client_that_knows_of_its_write_never_reads_what_was_there_before() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    let rest = gate.clone();
+    origin.on_path("/page", move |request| match request.method.as_str() {
+        "POST" => Answer::html("written").then_at(3, Part::Wait(rest.clone())).chunked(),
+        _ => Answer::cacheable(page(3000)),
+    });
+    let vacpack = Vacpack::before(&origin);
+    let get = Call::get("/page").accepting("br");
+    assert_eq!(vacpack.outcomes(&get), ["miss", "hit"]);
+    let mut writer = vacpack.client();
+    // The head is there; the body is not.
+    let told = writer.begin(&write("POST", "/page"));
+    assert_eq!(told.response.status, 200);
+    assert_eq!(vacpack.outcomes(&get), ["miss", "hit"]);
+    gate.open();
+    assert_eq!(told.read_to_end().text(), "written");
+    assert_eq!(vacpack.outcomes(&get), ["hit", "hit"], "once is enough");
+}
+
 #[test]
 fn every_representation_and_variant_goes() {
     let origin = Origin::start();
