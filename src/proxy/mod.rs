@@ -8,7 +8,7 @@
 //!           upstream_request_filter outbound             identity, the app's own validators, who the client is
 //! from app  adjust_upstream_modules inbound              what happens to the body
 //!           (module)                encoding             it happens
-//!           upstream_response_filter inbound             what is one connection's goes
+//!           upstream_response_filter inbound, caching    what is one connection's goes; invalidation
 //!           response_cache_filter   caching              may it be stored?
 //! response  response_filter         caching, respond     invalidation; the operator's rules, Cache-Status
 //!           fail_to_proxy           failure, respond
@@ -325,7 +325,10 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        self.clean_head(session, response, context)
+        self.clean_head(session, response, context)?;
+        // Before the client hears of its success: what it asks for next must not be what it just changed.
+        self.invalidate(session, context);
+        Ok(())
     }
 
     fn response_cache_filter(
