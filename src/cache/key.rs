@@ -47,6 +47,14 @@ pub struct Partition([u8; 16]);
 impl Partition {
     /// The only one there is when no rule names a header field or a cookie.
     pub const WHOLE: Self = Self([0; 16]);
+
+    /// A part of this part: by something that the app is told and that neither URL nor rules say.
+    pub fn split_by(self, told: &[u8]) -> Self {
+        let mut framed = Framed::new();
+        framed.part(&self.0);
+        framed.part(told);
+        Self(framed.finish())
+    }
 }
 
 /// The key of `scheme://host path_and_query`. `host` is the authority as received: its case and a default port do not
@@ -272,6 +280,8 @@ mod tests {
         assert_ne!(german, of(&[("x-tenant", "a")]));
         assert_ne!(of(&[]), of(&[("x-tenant", "")]), "empty is not absent");
         assert_eq!(KeyRules::default().partition(&HeaderMap::new()), Partition::WHOLE);
+        assert_ne!(german.split_by(b"a"), german.split_by(b"b"));
+        assert_ne!(german.split_by(b"a"), Partition::WHOLE.split_by(b"a"));
     }
 
     proptest! {

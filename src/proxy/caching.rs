@@ -22,7 +22,8 @@ use pingora::proxy::Session;
 use super::Proxy;
 use super::context::{AppHead, Context, Request};
 use super::edit::apply_to;
-use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
+use super::forward::X_FORWARDED_HOST;
+use crate::cache::{self, FillPlan, Found, Partition, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::policy::lookup::{StaleUse, ValidateReason};
@@ -69,7 +70,7 @@ impl Proxy {
             key,
             accept: request.facts.accept,
             codings: request.route.codings.clone(),
-            partition: rules.partition(&head.headers),
+            partition: partition(request, head),
             headers: selective.then(|| Arc::new(head.headers.clone())),
         }
     }
@@ -316,6 +317,19 @@ impl Proxy {
             let key = self.parts.keys_of(target.scheme, target.authority, &path);
             self.parts.memory.invalidate(&key);
         }
+    }
+}
+
+/// The route's rules, and the host that a trusted proxy names beside the one in `Host`: the app may build its links from
+/// either.
+fn partition(request: &Request, head: &pingora::http::RequestHeader) -> Partition {
+    let partition = request.route.key.partition(&head.headers);
+    let named = head.headers.get(X_FORWARDED_HOST).filter(|_| request.client.trusted);
+    match named {
+        Some(named) if !named.as_bytes().eq_ignore_ascii_case(request.host.as_bytes()) => {
+            partition.split_by(named.as_bytes())
+        }
+        _ => partition,
     }
 }
 

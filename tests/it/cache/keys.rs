@@ -89,6 +89,22 @@ fn fields_and_cookies_can_part_the_answers() {
     assert_eq!(other_cookie.outcome(), "hit", "only the named cookie counts");
 }
 
+/// The app may build its links from the host that a load balancer passes on: what one client claims is not for others.
+#[test]
+fn a_forwarded_host_of_a_trusted_proxy_splits_the_entry() {
+    let origin = Origin::start();
+    origin.on_path("/page", |seen| Answer::cacheable(seen.field("x-forwarded-host").unwrap_or_default()));
+    let vacpack = Vacpack::before(&origin);
+    let claim = |host: &str| Call::get("/page").field("X-Forwarded-Host", host);
+    for (call, text) in
+        [(claim("evil.test"), "evil.test"), (claim("site.test"), "site.test"), (Call::get("/page"), "site.test")]
+    {
+        assert_eq!(vacpack.ask(&call).text(), text);
+    }
+    assert_eq!(origin.fetches("/page"), 2, "the host itself is no split");
+    assert!(vacpack.purge("site.test", "/page").text().contains("\"purged\":2"), "a purge removes both");
+}
+
 #[test]
 fn the_apps_vary_selects_within_a_resource() {
     let origin = Origin::start();
