@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use crate::admin::{AdminApp, Lifecycle};
 use crate::cache::{Limits, Memory};
 use crate::config::Config;
+use crate::encode::Budget;
 use crate::metrics::{AccessLog, Build, Metrics, log};
 use crate::proxy::{Connections, Memorable, Parts, Proxy};
 use crate::upstream::{ResolveError, Upstream};
@@ -77,11 +78,9 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let access_log = Arc::new(AccessLog::start(io::stdout(), log_format(&config), metrics.access_log_dropped())?);
     let lifecycle = Arc::new(Lifecycle::default());
 
-    let limits = Limits {
-        capacity: config.memory.budget,
-        max_object: config.cache.max_object,
-        max_variants: config.cache.max_variants,
-    };
+    let shares = Shares::of(config.memory.budget);
+    let limits =
+        Limits { capacity: shares.cache, max_object: config.cache.max_object, max_variants: config.cache.max_variants };
     // The platform wants these for the life of the process, so they are given it.
     let memory: &'static Memory = Box::leak(Box::new(Memory::new(limits, Arc::new(Counted::new(metrics.clone())))));
     let lock: &'static CacheKeyLockImpl = Box::leak(CacheLock::new_boxed(LOCK_AGE));
@@ -95,6 +94,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         memory,
         predictor,
         lock,
+        encoders: Arc::new(Budget::new(shares.encoders)),
         coalesce: config.cache.coalesce,
         generation: config.cache.generation,
         limits: config.listen.request,
@@ -201,6 +201,22 @@ fn build() -> Build<'static> {
 
 fn log_format(config: &Config) -> log::Format {
     config.log.format.unwrap_or_else(|| log::Format::for_terminal(io::stdout().is_terminal()))
+}
+
+/// How the memory budget is divided: fills in flight take up to a quarter of the cache's share beside it, so that the three
+/// add up to the whole.
+struct Shares {
+    cache: u64,
+    encoders: u64,
+}
+
+impl Shares {
+    /// Stored bytes are what the budget is for; a quarter lets a dozen large pages be compressed at once at the usual 100 MiB,
+    /// and hundreds in gzip.
+    fn of(budget: u64) -> Self {
+        let encoders = budget / 4;
+        Self { cache: (budget - encoders) / 5 * 4, encoders }
+    }
 }
 
 /// Why vacpack cannot serve.

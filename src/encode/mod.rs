@@ -102,6 +102,7 @@
 
 mod body;
 mod brotli;
+mod budget;
 mod codec;
 mod decode;
 mod flush;
@@ -116,6 +117,7 @@ mod sample;
 mod tests;
 
 pub use body::BodyEncoder;
+pub use budget::{Budget, Reservation};
 pub use codec::{Codec, CodecError, DecodeError, encoder};
 pub use decode::Decoder;
 pub use flush::{FlushRule, flush_rule};

@@ -18,7 +18,7 @@ use pingora::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
-use crate::encode::{BodyEncoder, CodecError, FlushRule, Setup};
+use crate::encode::{BodyEncoder, CodecError, FlushRule, Reservation, Setup};
 use crate::header::{Coding, Edit};
 use crate::upstream::is_drained;
 
@@ -26,7 +26,8 @@ use super::edit::apply_to;
 
 /// What is to be done with one response body.
 pub struct Job {
-    pub setup: Option<Setup>,
+    /// The encoder's plan, and the memory it may take.
+    pub encoder: Option<(Setup, Reservation)>,
     pub head: Vec<Edit>,
     pub flush: FlushRule,
     /// The connection to the app, to see whether it has more to read.
@@ -52,6 +53,8 @@ pub struct Encoding {
 
 struct Running {
     encoder: Option<(Coding, BodyEncoder)>,
+    /// Until the body ends: then the encoder holds nothing more.
+    memory: Option<Reservation>,
     head: Vec<Edit>,
     flush: FlushRule,
     socket: Option<RawFd>,
@@ -64,12 +67,13 @@ struct Running {
 impl Encoding {
     /// Takes a job for the response whose head is about to pass. A retried request replaces the job of its first try.
     pub fn arm(&mut self, job: Job) -> Result<(), CodecError> {
-        let encoder = match job.setup {
-            Some(setup) => Some((setup.coding, BodyEncoder::new(&setup)?)),
-            None => None,
+        let (encoder, memory) = match job.encoder {
+            Some((setup, memory)) => (Some((setup.coding, BodyEncoder::new(&setup)?)), Some(memory)),
+            None => (None, None),
         };
         self.job = Some(Running {
             encoder,
+            memory,
             head: job.head,
             flush: job.flush,
             socket: job.socket,
@@ -129,10 +133,12 @@ impl Running {
             let _ = facts.identity_length.set(self.input);
             let _ = facts.digest.set(*self.digest.finalize().as_bytes());
         }
-        match &mut self.encoder {
+        let tail = match &mut self.encoder {
             Some((_, encoder)) => encoder.finish(),
             None => Ok(None),
-        }
+        };
+        self.memory = None;
+        tail
     }
 
     fn flushes(&self) -> bool {

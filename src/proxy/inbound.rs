@@ -14,10 +14,10 @@ use super::context::{AppHead, Context, Request};
 use super::edit::apply_to;
 use super::encoding::{Encoding, Job};
 use super::intake::content_length;
-use crate::encode::{self, FlushRule};
+use crate::encode::{self, FlushRule, Reservation, Setup};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::Phase;
-use crate::negotiate::{self, BodyPlan, ResponseFacts};
+use crate::negotiate::{self, BodyPlan, ResponseFacts, SkipReason};
 
 /// nginx's word for "do not hold this response back".
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -62,15 +62,34 @@ impl Proxy {
         let mut head = AppHead::read(response, end);
         head.varies = negotiate::varies(&facts, offer, &request.facts.accept);
         head.codable = negotiate::codable(&facts, offer, &request.facts.accept);
-        let job = job(request, &head, &plan, &facts, context);
-        context.answer.skipped = match plan {
-            BodyPlan::Encode(_) => None,
-            BodyPlan::Pass(reason) => Some(reason),
-        };
+        let encoder = self.within_budget(plan, request, facts.length);
+        context.answer.skipped = encoder.as_ref().err().copied();
+        let job = job(request, &head, encoder.ok(), &facts, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
         let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
         encoding.arm(job).map_err(|error| Error::because(ErrorType::InternalError, "starting an encoder", error))
+    }
+
+    /// The planned encoder, if the memory of all encoders has room for it; the smallest, if the client takes that one.
+    fn within_budget(
+        &self,
+        plan: BodyPlan,
+        request: &Request,
+        length: Option<u64>,
+    ) -> Result<(Setup, Reservation), SkipReason> {
+        let planned = match plan {
+            BodyPlan::Encode(coding) => coding,
+            BodyPlan::Pass(reason) => return Err(reason),
+        };
+        let smallest = Coding::Gzip;
+        let permitted = request.facts.accept.accepts(smallest) && request.route.offer.codings.contains(&smallest);
+        let choices = [Some(planned), permitted.then_some(smallest)];
+        let room = |coding: Coding| {
+            let setup = encode::setup(coding, request.route.live, length);
+            Some((setup, self.parts.encoders.reserve(setup.heap())?))
+        };
+        choices.into_iter().flatten().find_map(room).ok_or(SkipReason::OverBudget)
     }
 
     /// The head on its way to the store and the client, coded already.
@@ -125,18 +144,20 @@ impl AppHead {
     }
 }
 
-fn job(request: &Request, head: &AppHead, plan: &BodyPlan, facts: &ResponseFacts, context: &Context) -> Job {
-    let coding = match plan {
-        BodyPlan::Encode(coding) => *coding,
-        BodyPlan::Pass(_) => Coding::Identity,
-    };
+fn job(
+    request: &Request,
+    head: &AppHead,
+    encoder: Option<(Setup, Reservation)>,
+    facts: &ResponseFacts,
+    context: &Context,
+) -> Job {
     let value = |name: &HeaderName| facts.headers.get(name).map(|value| value.as_bytes());
     let flush = encode::flush_rule(value(&CONTENT_TYPE), value(&X_ACCEL_BUFFERING), facts.length);
-    let coded = coding != Coding::Identity;
+    let coding = encoder.as_ref().map(|(setup, _)| setup.coding);
     Job {
-        setup: coded.then(|| encode::setup(coding, request.route.live, facts.length)),
-        head: if coded { negotiate::coded_head(facts.headers, coding) } else { Vec::new() },
-        flush: if coded { flush } else { FlushRule::Never },
+        encoder,
+        head: coding.map_or_else(Vec::new, |coding| negotiate::coded_head(facts.headers, coding)),
+        flush: if coding.is_some() { flush } else { FlushRule::Never },
         socket: context.app.socket,
         facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),
     }

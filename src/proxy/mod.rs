@@ -57,6 +57,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::admin::Lifecycle;
 use crate::cache::{Memory, ResourceKey};
+use crate::encode::Budget;
 use crate::header::{AcceptEncoding, CacheControl};
 use crate::metrics::access_log::Rules as AccessRules;
 use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
@@ -79,6 +80,8 @@ pub struct Parts {
     pub memory: &'static Memory,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
+    /// What all live encoders may hold.
+    pub encoders: Arc<Budget>,
     /// How long a request waits for another one's fetch.
     pub coalesce: Duration,
     /// A part of every key.

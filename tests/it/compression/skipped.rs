@@ -132,3 +132,20 @@ fn a_part_of_a_body_is_never_encoded() {
     let response = vacpack.ask(&Call::get("/whole").accepting("br").field("Range", "bytes=0-4095"));
     assert_eq!(response.coding(), "identity");
 }
+
+/// An encoder in brotli takes up to 4 MiB, one in gzip half a MiB; a quarter of the budget is for encoders.
+#[test]
+fn where_memory_is_short_a_body_goes_out_in_gzip_and_then_as_it_is() {
+    for (budget, coding) in [("64MiB", "br"), ("4MiB", "gzip"), ("1MiB", "identity")] {
+        let origin = Origin::start();
+        origin.serve("/", Answer::html(page(200_000)).chunked());
+        let vacpack = Vacpack::with(&origin, &format!("memory.budget = \"{budget}\""));
+        for _turn in 0..2 {
+            let response = vacpack.get_as("/", "br, gzip");
+            assert_eq!(response.coding(), coding, "{budget}");
+            assert!(response.content() == page(200_000), "{budget}");
+        }
+        let skipped = vacpack.metrics_after(2).sum("vacpack_compression_skipped_total", &["over_budget"]);
+        assert_eq!(skipped, if coding == "identity" { 2.0 } else { 0.0 }, "{budget}");
+    }
+}
