@@ -18,6 +18,7 @@
 mod caching;
 mod connection;
 mod context;
+mod dated;
 mod edit;
 mod encoding;
 mod failure;

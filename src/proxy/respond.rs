@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
+use http::header::{CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
 use http::{StatusCode, Version};
 use pingora::cache::CachePhase;
 use pingora::http::ResponseHeader;
@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 
 use super::Proxy;
 use super::context::{Answer, Context};
+use super::dated::Dated;
 use super::edit::apply_to;
 use super::failure::Failure;
 use super::forward;
@@ -46,6 +47,7 @@ impl Proxy {
             response.status,
         );
         apply_to(&edits, response)?;
+        Dated::keep(session.as_downstream().stream(), response.headers.get(DATE));
         response.append_header(VIA, via(context))?;
         if self.parts.status_header {
             response.append_header(CACHE_STATUS, status_of(session, context).to_header())?;
@@ -70,6 +72,7 @@ impl Proxy {
             return 0;
         };
         if session.response_written().is_none() {
+            Dated::keep(session.as_downstream().stream(), None);
             match failure_head(status, failure.explanation(), session.req_header().version) {
                 Ok(head) => {
                     let body = bytes::Bytes::from_static(failure.explanation().as_bytes());

@@ -30,6 +30,25 @@ fn a_hit_says_how_old_it_is_and_how_long_it_lives() {
     assert_eq!(hit.fields.all("Date").len(), 1);
 }
 
+/// RFC 9110, section 6.6.1: it tells when the response was made, not when it was sent on.
+#[test]
+fn the_date_is_that_of_the_app_also_from_memory() {
+    const MADE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let origin = Origin::start();
+    let answer = Answer::html(page(5000)).field("Date", MADE).field("Expires", "Tue, 06 Nov 2294 08:49:37 GMT");
+    origin.serve("/page", answer);
+    let vacpack = Vacpack::before(&origin);
+    // On one connection: each of its heads has its own date.
+    let mut client = vacpack.client();
+    for (coding, outcome) in [("br", "miss"), ("br", "hit"), ("", "hit")] {
+        let response = client.ask(&Call::get("/page").accepting(coding));
+        assert_eq!((response.outcome(), response.fields.all("Date")), (outcome, vec![MADE]));
+        assert_eq!(response.content(), page(5000));
+    }
+    let made_here = client.ask(&Call::get("/none"));
+    assert_ne!(made_here.field("Date"), Some(MADE));
+}
+
 #[test]
 fn a_hit_carries_the_fields_of_the_miss() {
     let origin = Origin::start();
