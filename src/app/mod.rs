@@ -211,10 +211,10 @@ struct Shares {
 }
 
 impl Shares {
-    /// Stored bytes are what the budget is for; a quarter lets a dozen large pages be compressed at once at the usual 100 MiB,
-    /// and hundreds in gzip.
+    /// Stored bytes are what the budget is for. A quarter for encoders, but room for a few dozen even where it is small.
     fn of(budget: u64) -> Self {
-        let encoders = budget / 4;
+        const FEW_DOZEN: u64 = 32 << 20;
+        let encoders = (budget / 4).max(FEW_DOZEN.min(budget / 2));
         Self { cache: (budget - encoders) / 5 * 4, encoders }
     }
 }
