@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use super::weight;
-use crate::header::{Coding, EntityTag, Vary, apply};
+use crate::header::{Coding, EntityTag, Revision, Vary, apply};
 use crate::negotiate::coded_head;
 
 /// The body and head of a variant in one coding.
@@ -19,6 +19,8 @@ pub struct Representation {
     pub body: Bytes,
     pub head: ResponseHeader,
     pub etag: EntityTag,
+    /// Compressed again, by the best means: its bytes are told apart from those it was first sent in.
+    pub revision: Option<Revision>,
 }
 
 /// What the representations of one variant have in common, as far as their heads depend on it.
@@ -34,14 +36,25 @@ pub struct Common<'a> {
 
 impl Representation {
     pub fn new(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
-        let etag = common.etag(coding);
-        let head = common.head(coding, Some(body.len() as u64))?;
-        Ok(Self { coding, body, head, etag })
+        Self::build(common, coding, body, None)
+    }
+
+    /// Other bytes of the same content in the same coding, under a tag of their own.
+    pub fn revised(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
+        let digest = blake3::hash(&body);
+        let revision = Revision(digest.as_bytes().first_chunk().map_or(0, |bits| u32::from_be_bytes(*bits)));
+        Self::build(common, coding, body, Some(revision))
     }
 
     /// The same bytes under another head (a 304 came). The body is shared.
     pub fn with_common(&self, common: Common<'_>) -> Result<Self> {
-        Self::new(common, self.coding, self.body.clone())
+        Self::build(common, self.coding, self.body.clone(), self.revision)
+    }
+
+    fn build(common: Common<'_>, coding: Coding, body: Bytes, revision: Option<Revision>) -> Result<Self> {
+        let etag = common.etag(coding, revision);
+        let head = common.tagged_head(coding, &etag, Some(body.len() as u64))?;
+        Ok(Self { coding, body, head, etag, revision })
     }
 
     pub fn weight(&self) -> u64 {
@@ -51,16 +64,20 @@ impl Representation {
 
 impl Common<'_> {
     /// The validator of one coding.
-    pub fn etag(&self, coding: Coding) -> EntityTag {
-        match coding {
-            Coding::Identity => self.tag.clone(),
+    fn etag(&self, coding: Coding, revision: Option<Revision>) -> EntityTag {
+        match revision {
             _ if !self.codable => self.tag.clone(),
-            _ => self.tag.with_coding(coding),
+            Some(revision) => self.tag.with_revision(coding, revision),
+            None => self.tag.with_coding(coding),
         }
     }
 
     /// The head of one coding; `length` where it is known before the body has been made.
     pub fn head(&self, coding: Coding, length: Option<u64>) -> Result<ResponseHeader> {
+        self.tagged_head(coding, &self.etag(coding, None), length)
+    }
+
+    fn tagged_head(&self, coding: Coding, etag: &EntityTag, length: Option<u64>) -> Result<ResponseHeader> {
         let mut fields = self.head.clone();
         if self.codable {
             if coding != Coding::Identity {
@@ -70,7 +87,7 @@ impl Common<'_> {
             let vary = Vary::parse(&fields).add(&header::ACCEPT_ENCODING);
             apply(vary, &mut fields);
         }
-        fields.insert(header::ETAG, self.etag(coding).to_header());
+        fields.insert(header::ETAG, etag.to_header());
         if let Some(length) = length.filter(|_| has_length(self.status)) {
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -151,6 +168,23 @@ mod tests {
         assert_eq!(field(&of, "content-encoding"), ["gzip"]);
         assert_eq!(field(&of, "etag"), ["\"abc\""]);
         assert_eq!(field(&of, "vary"), [""; 0]);
+    }
+
+    #[test]
+    fn other_bytes_have_another_strong_tag_and_keep_it() {
+        let (head, strong, weak) = (HeaderMap::new(), tag(false, "abc"), tag(true, "abc"));
+        let common = |tag| Common { status: StatusCode::OK, head: &head, tag, codable: true };
+        let revised = |tag, body: &'static str| {
+            Representation::revised(common(tag), Coding::Brotli, Bytes::from_static(body.as_bytes())).unwrap()
+        };
+        let one = revised(&strong, "12345");
+        let tag_of_one = field(&one, "etag");
+        assert!(tag_of_one[0].starts_with("\"abc-br.") && tag_of_one[0].len() == 17, "{tag_of_one:?}");
+        assert_ne!(field(&revised(&strong, "12346"), "etag"), tag_of_one);
+        assert_eq!(field(&revised(&strong, "12345"), "etag"), tag_of_one, "wherever it is made");
+        assert_eq!(field(&revised(&weak, "12345"), "etag"), ["W/\"abc-br\""]);
+        assert_eq!(field(&one.with_common(common(&strong)).unwrap(), "etag"), tag_of_one, "a 304 came");
+        assert_eq!(one.etag.split_coding(), (strong, Some(Coding::Brotli)));
     }
 
     #[test]

@@ -185,6 +185,7 @@ mod tests {
             (r#""a-br""#, r#""a", "a-br""#),
             (r#"W/"a-gzip", "b""#, r#"W/"a", W/"a-gzip", "b""#),
             (r#""a", "a-br", "a-zstd""#, r#""a", "a-br", "a-zstd""#),
+            (r#""a-br.1f9a03c7""#, r#""a", "a-br.1f9a03c7""#),
             ("*", "*"),
         ];
         for (sent, asked) in table {

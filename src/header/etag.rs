@@ -11,6 +11,13 @@
 //! readings (see [`super::condition::TagCondition::for_app`]). The way there is not:
 //! [`EntityTag::with_coding`] always appends, so that different tags stay different and each is
 //! read back as it was.
+//!
+//! One coding of one content can be other bytes as well: a stored body is compressed again, better.
+//! Parts of the two must not be joined (8.8.3.1), so the new bytes get a tag with a [`Revision`],
+//! `"abc-br.1f9a03c7"`; it stands for `"abc"` as `"abc-br"` does. A weak tag claims no bytes and
+//! stays as it is.
+
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::ETAG;
@@ -88,10 +95,22 @@ impl EntityTag {
         Self { weak: self.weak, opaque: [&self.opaque, suffix].concat().into() }
     }
 
-    /// What [`with_coding`](Self::with_coding) was applied to, if it was.
+    /// The tag of the same content in `coding`, in the bytes of this revision.
+    pub fn with_revision(&self, coding: Coding, revision: Revision) -> Self {
+        let coded = self.with_coding(coding);
+        if coded.weak || coding == Coding::Identity {
+            return coded;
+        }
+        let opaque = [&coded.opaque, revision.to_string().as_bytes()].concat();
+        Self { weak: false, opaque: opaque.into() }
+    }
+
+    /// What [`with_coding`](Self::with_coding) or [`with_revision`](Self::with_revision) was applied
+    /// to, if either was.
     pub fn split_coding(&self) -> (Self, Option<Coding>) {
+        let coded = Revision::strip(&self.opaque).unwrap_or(&self.opaque);
         for coding in Coding::ALL {
-            if let Some(base) = suffix(coding).and_then(|suffix| self.opaque.strip_suffix(suffix)) {
+            if let Some(base) = suffix(coding).and_then(|suffix| coded.strip_suffix(suffix)) {
                 let opaque = self.opaque.slice(..base.len());
                 return (Self { weak: self.weak, opaque }, Some(coding));
             }
@@ -107,6 +126,29 @@ impl EntityTag {
     /// 8.8.3.2: their bytes are the same, weak or not.
     pub fn weak_eq(&self, other: &Self) -> bool {
         self.opaque == other.opaque
+    }
+}
+
+/// Which bytes a coded content has, where a coding alone does not say: a few bits of their digest.
+/// Equal bytes have equal revisions, on whichever replica they were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision(pub u32);
+
+impl Revision {
+    const DIGITS: usize = 8;
+
+    /// `coded` without the revision that it ends in.
+    fn strip(coded: &[u8]) -> Option<&[u8]> {
+        let (rest, digits) = coded.split_at_checked(coded.len().checked_sub(Self::DIGITS)?)?;
+        let hex = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        if hex { rest.strip_suffix(b".") } else { None }
+    }
+}
+
+/// As it is appended to a tag.
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ".{:08x}", self.0)
     }
 }
 
@@ -191,10 +233,38 @@ mod tests {
             (r#""abc-identity""#, r#""abc-identity""#, None),
             (r#""abc-x-gzip""#, r#""abc-x""#, Some(Coding::Gzip)),
             (r#""abc--br""#, r#""abc-""#, Some(Coding::Brotli)),
+            (r#""abc-br.1f9a03c7""#, r#""abc""#, Some(Coding::Brotli)),
+            (r#"W/"abc-zstd.00000000""#, r#"W/"abc""#, Some(Coding::Zstd)),
+            // Not quite a revision, or one of nothing.
+            (r#""abc-br.1F9A03C7""#, r#""abc-br.1F9A03C7""#, None),
+            (r#""abc-br.1f9a03c""#, r#""abc-br.1f9a03c""#, None),
+            (r#""abc-br1f9a03c7""#, r#""abc-br1f9a03c7""#, None),
+            (r#""abc.1f9a03c7""#, r#""abc.1f9a03c7""#, None),
+            (r#""1f9a03c7""#, r#""1f9a03c7""#, None),
         ];
         for (sent, plain, coding) in table {
             assert_eq!(tag(sent).split_coding(), (tag(plain), coding), "{sent}");
         }
+    }
+
+    #[test]
+    fn other_bytes_have_another_strong_tag() {
+        let revision = Revision(0x1f9a_03c7);
+        let table = [
+            (r#""abc""#, Coding::Brotli, r#""abc-br.1f9a03c7""#),
+            (r#""abc-br""#, Coding::Brotli, r#""abc-br-br.1f9a03c7""#),
+            // 8.8.3: a weak tag is not for bytes.
+            (r#"W/"abc""#, Coding::Brotli, r#"W/"abc-br""#),
+            // The content is what it is.
+            (r#""abc""#, Coding::Identity, r#""abc""#),
+        ];
+        for (plain, coding, revised) in table {
+            assert_eq!(tag(plain).with_revision(coding, revision), tag(revised));
+        }
+        let older = tag(r#""abc""#).with_coding(Coding::Brotli);
+        let newer = tag(r#""abc""#).with_revision(Coding::Brotli, revision);
+        assert!(!older.strong_eq(&newer) && !older.weak_eq(&newer));
+        assert_eq!(older.split_coding(), newer.split_coding());
     }
 
     #[test]
@@ -211,7 +281,7 @@ mod tests {
     }
 
     fn any_tag() -> impl Strategy<Value = EntityTag> {
-        let opaque = prop_oneof!["[!#-~]{0,12}", "[a-c]{0,2}(-br|-zstd|-gzip){0,3}"];
+        let opaque = prop_oneof!["[!#-~]{0,12}", "[a-c]{0,2}(-br|-zstd|-gzip|\\.[0-9a-f]{8}){0,3}"];
         (any::<bool>(), opaque).prop_map(|(weak, opaque)| EntityTag { weak, opaque: opaque.into() })
     }
 
@@ -228,8 +298,19 @@ mod tests {
         }
 
         #[test]
-        fn codings_of_one_tag_never_share_one(plain in any_tag()) {
+        fn a_revised_tag_is_read_back_as_it_was(plain in any_tag(), coding in any_coding(), revision: u32) {
+            let revised = plain.with_revision(coding, Revision(revision));
+            prop_assert_eq!(&EntityTag::parse(revised.to_header().as_bytes()), &Some(revised.clone()));
+            prop_assert_eq!(revised.split_coding(), (plain, Some(coding)));
+        }
+
+        #[test]
+        fn codings_of_one_tag_never_share_one(plain in any_tag(), revision: u32) {
+            let plain = EntityTag { weak: false, ..plain };
             let coded = Coding::ALL.map(|coding| plain.with_coding(coding).opaque);
+            let revised = [Coding::Brotli, Coding::Zstd, Coding::Gzip]
+                .map(|coding| plain.with_revision(coding, Revision(revision)).opaque);
+            let coded: Vec<Bytes> = coded.into_iter().chain(revised).collect();
             for (at, one) in coded.iter().enumerate() {
                 prop_assert!(!coded[..at].contains(one));
             }

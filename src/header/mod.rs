@@ -43,7 +43,7 @@ pub use cache_status::{CacheStatus, Forward};
 pub use coding::Coding;
 pub use condition::TagCondition;
 pub use edit::{Edit, apply};
-pub use etag::EntityTag;
+pub use etag::{EntityTag, Revision};
 pub use media_type::{MediaType, MediaTypes};
 pub use qvalue::QValue;
 pub use vary::Vary;

@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, IF_NONE_MATCH, RANGE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, Method};
 use pingora::cache::predictor::CacheablePredictor;
@@ -25,7 +26,7 @@ use super::edit::apply_to;
 use super::forward::X_FORWARDED_HOST;
 use crate::cache::{self, FillPlan, Found, Partition, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
-use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
+use crate::header::{Coding, Edit, EntityTag, Forward, TagCondition, Vary, apply, date};
 use crate::policy::lookup::{StaleUse, ValidateReason};
 use crate::policy::{
     self, Freshness, Lookup, NotStored, Precondition, Selector, StoreRequest, StoreResponse, StoredFreshness,
@@ -261,7 +262,9 @@ impl Proxy {
             return false;
         }
         let selected = EntityTag::of(&response.headers);
-        let same_content = context.answer.found.as_ref().map_or_else(Vec::new, |found| tags_of(&found.variant.tag));
+        let headers = &session.req_header().headers;
+        let found = context.answer.found.as_ref();
+        let same_content = found.map_or_else(Vec::new, |found| tags_of(&found.variant.tag, headers));
         let now = SystemTime::now();
         let validators = Validators {
             selected: selected.as_ref(),
@@ -269,7 +272,7 @@ impl Proxy {
             last_modified: date::field(&response.headers, &http::header::LAST_MODIFIED),
             date: date::field(&response.headers, &DATE).unwrap_or(now),
         };
-        match policy::precondition(&session.req_header().headers, &validators) {
+        match policy::precondition(headers, &validators) {
             Precondition::Proceed => false,
             Precondition::NotModified(tag) => {
                 context.answer.held = tag.cloned();
@@ -395,9 +398,14 @@ fn with_tag(head: &HeaderMap, variant: &cache::Variant) -> HeaderMap {
     head
 }
 
-/// Every tag under which clients may hold the content that has this one as identity.
-fn tags_of(identity: &EntityTag) -> Vec<EntityTag> {
-    Coding::ALL.iter().map(|coding| identity.with_coding(*coding)).collect()
+/// The tags by which this client holds the content that has `identity` as identity: of another coding, or of the bytes
+/// that were there before it was compressed again, here or on another replica.
+fn tags_of(identity: &EntityTag, request: &HeaderMap) -> Vec<EntityTag> {
+    let Some(TagCondition::Tags(named)) = TagCondition::parse(request, &IF_NONE_MATCH) else {
+        return Vec::new();
+    };
+    let same = named.into_iter().filter(|tag| tag.weak_eq(identity) || tag.split_coding().0.weak_eq(identity));
+    same.map(|tag| EntityTag { weak: tag.weak || identity.weak, ..tag }).collect()
 }
 
 fn meta_of(freshness: &Freshness, now: SystemTime, head: ResponseHeader) -> CacheMeta {
