@@ -100,6 +100,7 @@
 //!
 //! The tables come from `cargo bench --bench encode -- tables`; the run is kept in `benches/runs/2026-11-21/`.
 
+mod best;
 mod body;
 mod brotli;
 mod budget;
@@ -116,6 +117,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use best::{Best, best};
 pub use body::BodyEncoder;
 pub use budget::{Budget, Reservation};
 pub use codec::{Codec, CodecError, DecodeError, encoder};

@@ -50,16 +50,18 @@ impl Encoder {
 /// Tables no larger than the plan's, and never larger than the level's own.
 fn parameters(setup: &Setup) -> Vec<CParameter> {
     let (hash, chain) = match setup.level {
-        ..=1 => (14, 13),
-        2 => (16, 15),
-        3 | 4 => (17, 16),
-        5.. => (setup.table, setup.table),
+        ..=1 => (14, setup.window.min(13)),
+        2 => (16, setup.window.min(15)),
+        3 | 4 => (17, setup.window.min(16)),
+        5..=12 => (setup.table, setup.table.min(setup.window)),
+        // A tree: two links for each position.
+        13.. => (setup.table, setup.table),
     };
     let mut parameters = vec![
         CParameter::CompressionLevel(setup.level),
         CParameter::WindowLog(setup.window),
         CParameter::HashLog(setup.table.min(hash)),
-        CParameter::ChainLog(setup.window.min(chain)),
+        CParameter::ChainLog(chain),
         // RFC 8878, section 3.1.1: optional; HTTP has its own integrity, and four bytes are four bytes.
         CParameter::ChecksumFlag(false),
     ];
