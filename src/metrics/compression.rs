@@ -80,7 +80,7 @@ impl CompressionMeters {
         }
     }
 
-    /// Also for encoders outside of a request, such as those that improve stored representations.
+    /// Also for encoders outside of a request. What improves stored bodies has families of its own.
     pub fn encoded(&self, body: &Encoded) {
         let Some(meters) = self.meters(body.coding) else {
             return;

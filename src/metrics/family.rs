@@ -69,6 +69,17 @@ families! {
     COMPRESSION_SKIPPED: Counter "vacpack_compression_skipped_total" ["reason"]
         "Bodies passed through as they were, by reason.";
 
+    IMPROVE_QUEUED: Gauge "vacpack_improve_queued" []
+        "Stored bodies that wait to be compressed again.";
+    IMPROVE_IMPROVED: Counter "vacpack_improve_improved_total" ["algorithm"]
+        "Stored bodies that were swapped for smaller ones.";
+    IMPROVE_SAVED_BYTES: Counter "vacpack_improve_saved_bytes_total" ["algorithm"]
+        "Bytes by which stored bodies became smaller.";
+    IMPROVE_CPU_SECONDS: Counter "vacpack_improve_cpu_seconds_total" []
+        "CPU time of the thread that compresses stored bodies again.";
+    IMPROVE_GIVEN_UP: Counter "vacpack_improve_given_up_total" ["reason"]
+        "Stored bodies that were to be compressed again and were not, by reason.";
+
     CACHE_REQUESTS: Counter "vacpack_cache_requests_total" ["status"]
         "Requests of clients, by what the cache had for them.";
     CACHE_NOT_STORED: Counter "vacpack_cache_not_stored_total" ["reason"]

@@ -63,7 +63,7 @@ labels! {
     Mode {
         /// While the app's body streamed to the client.
         Live = "live",
-        /// From a stored representation: for a client that accepts none of the stored codings, or to improve it.
+        /// From a stored representation, for a client that accepts none of the stored codings.
         Derived = "derived",
     }
 
@@ -108,6 +108,20 @@ labels! {
         /// From the head to the body's last byte.
         UpstreamBody = "upstream_body",
         Compress = "compress",
+    }
+
+    /// Why a stored body that was to be compressed again was not.
+    GivenUp {
+        /// It came out no smaller, or not by enough.
+        NoGain = "no_gain",
+        /// It was purged, replaced or evicted before it was done.
+        Gone = "gone",
+        /// Others were worth more and the backlog is full.
+        Crowded = "crowded",
+        /// The stored bytes do not decode: they were dropped.
+        Corrupt = "corrupt",
+        /// The encoder failed, twice.
+        Failed = "failed",
     }
 
     /// What a purge request came to.
@@ -202,6 +216,7 @@ mod tests {
         positions_and_words_agree::<Reused>();
         positions_and_words_agree::<Phase>();
         positions_and_words_agree::<PurgeResult>();
+        positions_and_words_agree::<GivenUp>();
         positions_and_words_agree::<CacheOutcome>();
         positions_and_words_agree::<NotStored>();
         positions_and_words_agree::<SkipReason>();

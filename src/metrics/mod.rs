@@ -15,6 +15,7 @@ mod compression;
 pub mod config;
 pub mod exchange;
 pub mod family;
+mod improvement;
 pub mod label;
 pub mod log;
 mod occupancy;
@@ -28,7 +29,8 @@ pub use cache::{CacheGauges, CacheMeters};
 pub use compression::{CompressionMeters, Encoded};
 pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
-pub use label::{EvictionCause, Mode, Phase, PurgeResult, Reused, UpstreamError};
+pub use improvement::ImprovementMeters;
+pub use label::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, UpstreamError};
 pub use occupancy::InFlight;
 pub use phases::Phases;
 pub use registry::CONTENT_TYPE;
@@ -56,6 +58,7 @@ pub struct Metrics {
     response_bytes: Children<Side, IntCounter>,
     access_log_dropped: IntCounter,
     pub compression: CompressionMeters,
+    pub improvement: ImprovementMeters,
     pub cache: CacheMeters,
     pub upstream: UpstreamMeters,
 }
@@ -81,6 +84,7 @@ impl Metrics {
             response_bytes: Children::of_family(&registry.counters(&family::RESPONSE_BODY_BYTES)),
             access_log_dropped: registry.counter(&family::ACCESS_LOG_DROPPED),
             compression: CompressionMeters::register(&registry),
+            improvement: ImprovementMeters::register(&registry),
             cache: CacheMeters::register(&registry),
             upstream: UpstreamMeters::register(&registry),
             registry,
