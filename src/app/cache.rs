@@ -1,12 +1,13 @@
 //! The cache as the metrics and the admin listener see it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 
-use crate::admin::{Purge, Purged};
-use crate::cache::{self, Derivation, Events, Memory};
-use crate::metrics::{CacheGauges, Encoded, EvictionCause, Metrics, Mode};
+use crate::admin::{Lifecycle, Purge, Purged};
+use crate::cache::{self, Derivation, Events, Improvement, Load, Memory, Unimproved, improve};
+use crate::metrics::{CacheGauges, Encoded, EvictionCause, GivenUp, Metrics, Mode};
 use crate::proxy::Parts;
 
 /// Counts what happens in the cache.
@@ -34,6 +35,39 @@ impl Events for Counted {
         let Derivation { to, input, output, elapsed, .. } = derivation;
         self.metrics.compression.encoded(&Encoded { coding: to, mode: Mode::Derived, input, output, busy: elapsed });
     }
+
+    fn improve_queued(&self, waiting: usize) {
+        self.metrics.improvement.queued(waiting);
+    }
+
+    fn improved(&self, improvement: Improvement) {
+        let Improvement { coding, before, after } = improvement;
+        self.metrics.improvement.improved(coding, before.saturating_sub(after));
+    }
+
+    fn unimproved(&self, reason: Unimproved) {
+        self.metrics.improvement.given_up(match reason {
+            Unimproved::NoGain => GivenUp::NoGain,
+            Unimproved::Gone => GivenUp::Gone,
+            Unimproved::Crowded => GivenUp::Crowded,
+            Unimproved::Corrupt => GivenUp::Corrupt,
+            Unimproved::Failed => GivenUp::Failed,
+        });
+    }
+
+    fn improve_worked(&self, cpu: Duration) {
+        self.metrics.improvement.worked(cpu);
+    }
+}
+
+/// How much the improver may do: nothing in a drain, little while requests wait for a worker.
+pub fn pressure(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, workers: usize) -> improve::Pressure {
+    let crowd = workers as u64 * 2;
+    Box::new(move || match metrics.requests_in_flight() {
+        _ if lifecycle.is_draining() => Load::Saturated,
+        in_flight if in_flight > crowd => Load::Busy,
+        _ => Load::Calm,
+    })
 }
 
 /// What the cache holds, read when it is asked for.

@@ -27,7 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::admin::{AdminApp, Lifecycle};
-use crate::cache::{Limits, Memory};
+use crate::cache::{Improver, Limits, Memory};
 use crate::config::Config;
 use crate::encode::Budget;
 use crate::metrics::{AccessLog, Build, Metrics, log};
@@ -36,7 +36,7 @@ use crate::upstream::{ResolveError, Upstream};
 
 pub use bind::BindError;
 use bind::Bound;
-use cache::{Counted, Occupancy, UrlPurge};
+use cache::{Counted, Occupancy, UrlPurge, pressure};
 pub use drain::run;
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
@@ -64,6 +64,7 @@ pub struct Running {
     lifecycle: Arc<Lifecycle>,
     metrics: Arc<Metrics>,
     access_log: Arc<AccessLog>,
+    improver: Option<Improver>,
     close: watch::Sender<bool>,
     workers: Option<Runtime>,
     admin_worker: Option<Runtime>,
@@ -82,10 +83,16 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let limits =
         Limits { capacity: shares.cache, max_object: config.cache.max_object, max_variants: config.cache.max_variants };
     // The platform wants these for the life of the process, so they are given it.
-    let memory: &'static Memory = Box::leak(Box::new(Memory::new(limits, Arc::new(Counted::new(metrics.clone())))));
+    let memory = Memory::new(limits, Arc::new(Counted::new(metrics.clone())));
+    let memory: &'static Memory = Box::leak(Box::new(match config.improve {
+        Some(improve) => memory.improving(improve),
+        None => memory,
+    }));
     let lock: &'static CacheKeyLockImpl = Box::leak(CacheLock::new_boxed(LOCK_AGE));
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
     metrics.watch_cache(Arc::new(Occupancy(memory)));
+    let pressure = pressure(metrics.clone(), lifecycle.clone(), config.runtime.workers);
+    let improver = Improver::start(memory, pressure)?;
 
     let parts = Arc::new(Parts {
         meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
@@ -151,6 +158,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         lifecycle,
         metrics,
         access_log,
+        improver,
         close,
         workers: Some(workers),
         admin_worker: Some(admin_worker),
@@ -167,6 +175,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.close.send(true);
+        drop(self.improver.take());
         for runtime in [self.workers.take(), self.admin_worker.take()].into_iter().flatten() {
             // Dropping a runtime would wait for its tasks, and must not happen inside another one.
             runtime.shutdown_background();

@@ -62,7 +62,7 @@ impl Memory {
 }
 
 /// The cheapest to decode of what is stored: nothing to do, then the fastest decoder.
-fn source(variant: &Variant) -> Option<&Arc<Representation>> {
+pub fn source(variant: &Variant) -> Option<&Arc<Representation>> {
     [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli]
         .into_iter()
         .find_map(|coding| variant.representation(coding))

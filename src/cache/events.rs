@@ -69,6 +69,43 @@ pub struct Derivation {
     pub elapsed: Duration,
 }
 
+/// A stored body that was compressed again and swapped for the smaller one.
+#[derive(Clone, Copy, Debug)]
+pub struct Improvement {
+    pub coding: Coding,
+    pub before: u64,
+    pub after: u64,
+}
+
+/// Why a stored body that was to be improved was not. The variant's name is the metric label and the log word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unimproved {
+    /// It came out no smaller, or not by enough.
+    NoGain,
+    /// It was purged, replaced or evicted before it was done.
+    Gone,
+    /// Others were worth more and the backlog is full. It may come back.
+    Crowded,
+    /// What is stored does not decode: it was dropped.
+    Corrupt,
+    /// The encoder failed, twice. It is not tried again.
+    Failed,
+}
+
+impl Unimproved {
+    pub const ALL: [Self; 5] = [Self::NoGain, Self::Gone, Self::Crowded, Self::Corrupt, Self::Failed];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NoGain => "no_gain",
+            Self::Gone => "gone",
+            Self::Crowded => "crowded",
+            Self::Corrupt => "corrupt",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Called from the threads that serve: count and return. Never call back into the cache from here, a lock may be held.
 pub trait Events: Send + Sync {
     fn evicted(&self, _cause: EvictionCause, _bytes: u64) {}
@@ -77,6 +114,12 @@ pub trait Events: Send + Sync {
     fn derived(&self, _derivation: Derivation) {}
     fn derive_failed(&self, _from: Coding, _to: Coding) {}
     fn refreshed(&self) {}
+    /// How many bodies wait to be improved.
+    fn improve_queued(&self, _waiting: usize) {}
+    fn improved(&self, _improvement: Improvement) {}
+    fn unimproved(&self, _reason: Unimproved) {}
+    /// CPU time that improving took, since it was said last.
+    fn improve_worked(&self, _cpu: Duration) {}
 }
 
 /// Nobody counts.

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::buffer::FillBudget;
 use super::clock::Moment;
 use super::events::{Events, EvictionCause};
+use super::improve::{self, Backlog};
 use super::key::ResourceKey;
 use super::map::{Change, Map};
 use super::purge::{PurgeLog, Scope};
@@ -58,6 +59,8 @@ pub struct Memory {
     generations: AtomicU64,
     events: Arc<dyn Events>,
     derivations: Arc<Semaphore>,
+    /// `None` where nothing is improved.
+    backlog: Option<Arc<Backlog>>,
 }
 
 impl Memory {
@@ -70,9 +73,16 @@ impl Memory {
             oversize: Cache::builder().max_capacity(OVERSIZE_KEYS).time_to_live(REMEMBER_OVERSIZE).build(),
             generations: AtomicU64::new(0),
             derivations: Arc::new(Semaphore::new(cores)),
+            backlog: None,
             limits,
             events,
         }
+    }
+
+    /// With note taken of what is hit often enough to be improved; an [`improve::Improver`] works it off.
+    pub fn improving(self, config: improve::Config) -> Self {
+        let backlog = Arc::new(Backlog::new(config, self.events.clone()));
+        Self { backlog: Some(backlog), ..self }
     }
 
     pub fn peek(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
@@ -159,6 +169,10 @@ impl Memory {
         &*self.events
     }
 
+    pub(super) fn backlog(&self) -> Option<&Arc<Backlog>> {
+        self.backlog.as_ref()
+    }
+
     pub(super) fn fills(&self) -> &Arc<FillBudget> {
         &self.fills
     }
@@ -214,6 +228,27 @@ impl Memory {
                 false => Arc::new(one.with_common(variant.common()).ok()?),
             };
             Some(Change::Put(resource.replacing(Arc::new(variant.with(one)))))
+        })
+    }
+
+    /// Swaps in other bytes for those of `from`, if that answer is still stored, with those bytes, and was not purged
+    /// since `began` - under the head it has by now.
+    pub(super) fn swap(
+        &self,
+        key: ResourceKey,
+        generation: u64,
+        from: &Representation,
+        to: &Representation,
+        began: u64,
+    ) -> bool {
+        self.amend(began, key, |resource| {
+            let variant = resource.generation(generation)?;
+            let stored = variant.representation(from.coding)?;
+            if stored.body.as_ptr() != from.body.as_ptr() {
+                return None;
+            }
+            let next = to.with_common(variant.common()).ok()?;
+            Some(Change::Put(resource.replacing(Arc::new(variant.with(Arc::new(next))))))
         })
     }
 

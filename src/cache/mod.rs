@@ -11,6 +11,8 @@
 //! coding runs no codec, parses no field and copies no body (`hit`). A purge is ordered with every write by one lock
 //! ([`purge`]), so a fill, a 304 or a derivation that was under way when it came cannot bring the purged bytes back.
 //!
+//! What keeps being hit is compressed again while the CPU is idle, and swapped in place ([`improve`]).
+//!
 //! What is asked from outside: [`memory::Memory`] is pingora's `Storage`. The proxy hands its facts in through typed
 //! side channels - a [`RequestView`] in the cache key, a [`FillPlan`] or a [`RefreshPlan`] in the meta - and finds a
 //! [`Found`] in the meta of a hit. Every decision about what may be stored or reused was made before, in `policy`.
@@ -22,6 +24,7 @@ pub mod events;
 pub mod fill;
 mod head;
 mod hit;
+pub mod improve;
 pub mod key;
 mod map;
 pub mod memory;
@@ -36,8 +39,9 @@ pub mod variant;
 mod weight;
 
 pub use clock::Moment;
-pub use events::{Derivation, Events, EvictionCause, Refusal, Silent};
+pub use events::{Derivation, Events, EvictionCause, Improvement, Refusal, Silent, Unimproved};
 pub use fill::{BodyFacts, FillOutcome, FillPlan};
+pub use improve::{Improver, Load};
 pub use key::{KeyRules, Partition, ResourceKey, resource_key};
 pub use memory::{Limits, Memory, Purged};
 pub use representation::Representation;

@@ -87,7 +87,6 @@ impl Memory {
     async fn answer(&'static self, view: &RequestView) -> Option<(CacheMeta, HitHandler)> {
         let resource = self.peek(&view.key)?;
         let variant = resource.select(view)?;
-        variant.count_hit();
         let stored = |coding| variant.representation(coding).map(|one| (one.clone(), false));
         let selection = match variant.codable {
             true => select(&view.accept, variant.codings(), true, &view.codings),
@@ -98,11 +97,15 @@ impl Memory {
             Selection::Serve(coding) => stored(coding)?,
             Selection::Derive(coding) => match self.derive(view.key, variant, coding).await {
                 Derived::Whole(representation) => (representation, true),
-                Derived::Streamed(streamed) => return Some(answer_streamed(variant, *streamed)),
+                Derived::Streamed(streamed) => {
+                    variant.count_hit(coding);
+                    return Some(answer_streamed(variant, *streamed));
+                }
                 Derived::Instead(other) => (other, false),
                 Derived::Failed => return None,
             },
         };
+        self.hit(view.key, variant, &representation);
         Some(answer_whole(variant, representation, derived))
     }
 }

@@ -21,6 +21,7 @@ use Coding::{Brotli, Gzip, Identity, Zstd};
 
 mod concurrency;
 mod derivation;
+mod improving;
 mod limits;
 mod machine;
 mod purging;
@@ -37,6 +38,8 @@ struct Counts {
     refreshed: AtomicU64,
     refused: Mutex<Vec<Refusal>>,
     evicted: Mutex<Vec<EvictionCause>>,
+    improved: Mutex<Vec<Improvement>>,
+    unimproved: Mutex<Vec<Unimproved>>,
 }
 
 impl Events for Counts {
@@ -57,6 +60,12 @@ impl Events for Counts {
     }
     fn refreshed(&self) {
         self.refreshed.fetch_add(1, Ordering::Relaxed);
+    }
+    fn improved(&self, improvement: Improvement) {
+        self.improved.lock().push(improvement);
+    }
+    fn unimproved(&self, reason: Unimproved) {
+        self.unimproved.lock().push(reason);
     }
 }
 

@@ -62,7 +62,10 @@ pub struct Variant {
 /// What outlives the single value: one for each generation.
 #[derive(Debug, Default)]
 struct Shared {
-    hits: AtomicU64,
+    /// A count for each coding, so that what is worth improving is known by the hit itself.
+    hits: [AtomicU64; 4],
+    /// Codings that are as small as they get, a bit each.
+    settled: AtomicU8,
     /// Codings that turned out too large to keep, a bit each.
     oversize: AtomicU8,
     derivations: OnceLock<Arc<Derivations>>,
@@ -136,7 +139,11 @@ impl Variant {
     }
 
     pub fn hits(&self) -> u64 {
-        self.shared.hits.load(Ordering::Relaxed)
+        self.shared.hits.iter().map(|hits| hits.load(Ordering::Relaxed)).sum()
+    }
+
+    pub fn hits_of(&self, coding: Coding) -> u64 {
+        self.shared.hits[coding as usize].load(Ordering::Relaxed)
     }
 
     pub fn last_modified(&self) -> Option<&http::HeaderValue> {
@@ -219,8 +226,18 @@ impl Variant {
         let _ = self.expired.set(now);
     }
 
-    pub(super) fn count_hit(&self) {
-        self.shared.hits.fetch_add(1, Ordering::Relaxed);
+    /// How many there were in this coding, with this one.
+    pub(super) fn count_hit(&self, coding: Coding) -> u64 {
+        self.shared.hits[coding as usize].fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Nothing is to be gained by compressing this coding again.
+    pub(super) fn is_settled(&self, coding: Coding) -> bool {
+        self.shared.settled.load(Ordering::Relaxed) & (1 << coding as u8) != 0
+    }
+
+    pub(super) fn settle(&self, coding: Coding) {
+        self.shared.settled.fetch_or(1 << coding as u8, Ordering::Relaxed);
     }
 
     /// The content in this coding is larger than what may be kept.

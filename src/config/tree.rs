@@ -89,7 +89,7 @@ impl Table {
     /// Fills what nobody said with its default.
     pub(super) fn complete(&mut self, keys: &'static [Key]) {
         for key in keys {
-            if let Kind::Table(_) = key.kind {
+            if let Kind::Table(_) | Kind::Switch(_) = key.kind {
                 let empty = || Node { value: Value::Table(Table::default()), origin: Origin::Default };
                 self.0.entry(key.name.to_owned()).or_insert_with(empty);
             }

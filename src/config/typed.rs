@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::Token;
+use crate::cache::improve;
 use crate::metrics::log::{Format, Level};
 use crate::metrics::{self, access_log};
 use crate::proxy::{ConnectionLimits, RequestLimits, Routes, TrustedProxies};
@@ -16,6 +17,8 @@ pub struct Config {
     pub listen: Listen,
     pub memory: Memory,
     pub cache: Cache,
+    /// `None`: what is stored stays as it is.
+    pub improve: Option<improve::Config>,
     pub routes: Routes,
     /// Say in `Server-Timing` where the time went.
     pub server_timing: bool,

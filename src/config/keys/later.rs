@@ -4,7 +4,6 @@
 const LATER: &[&str] = &[
     "admin.dashboard",
     "compression.breach",
-    "compression.improve",
     "compression.transcode",
     "l2",
     "route.compression.breach",

@@ -37,7 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "compression",
-        kind: Kind::Switch(compression::KEYS),
+        kind: Kind::Switch(compression::ROUTE),
         default: None,
         example: None,
         doc: "Compression of these answers; false for none.",

@@ -152,6 +152,20 @@ fn the_budget_follows_the_container() {
 }
 
 #[test]
+fn improvement_is_on_unless_switched_off() {
+    let improve = |text: &str| loaded(text).config.improve;
+    let default = improve("").unwrap();
+    assert_eq!((default.after_hits, default.best.brotli, default.best.zstd, default.min_size), (3, 11, 19, 1024));
+    assert_eq!(improve("compression.improve = {}"), Some(default));
+    assert_eq!(improve("compression.improve = false"), None);
+    assert_eq!(improve("compression = { improve.enabled = false, min_size = \"2KiB\" }"), None);
+    let own = improve("compression = { improve = { after_hits = 10, br = 9 }, min_size = \"2KiB\" }").unwrap();
+    assert_eq!((own.after_hits, own.best.brotli, own.best.zstd, own.min_size), (10, 9, 19, 2048));
+    let memory = |budget: &str| improve(&format!("memory.budget = \"{budget}\"")).unwrap().memory;
+    assert_eq!((memory("16MiB"), memory("100MiB"), memory("1GiB")), (16 << 20, 25 << 20, 40 << 20));
+}
+
+#[test]
 fn values_arrive_in_their_types() {
     let config = loaded(
         "[listen]\nmax_body = \"unlimited\"\nmax_header_size = \"64KiB\"\n[runtime]\nworkers = 3\n[log]\nformat = \"text\"\n\

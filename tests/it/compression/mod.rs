@@ -2,6 +2,7 @@
 
 mod accidents;
 mod fields;
+mod improvement;
 mod matrix;
 mod negotiation;
 mod skipped;

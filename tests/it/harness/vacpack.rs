@@ -13,7 +13,7 @@ pub struct Vacpack {
 }
 
 impl Vacpack {
-    /// In front of an origin, with every default.
+    /// In front of an origin, with every default but one: see [`Vacpack::start`].
     pub fn before(origin: &Origin) -> Self {
         Self::with(origin, "")
     }
@@ -23,10 +23,13 @@ impl Vacpack {
         Self::start(&format!("upstream.address = \"{}\"\n{settings}", origin.address()))
     }
 
-    /// From a text that says where its upstream is.
+    /// From a text that says where its upstream is. Stored bodies stay as they are, unless the text speaks of
+    /// `compression.improve`: a test that compares hits would meet other bytes, sooner or later.
     pub fn start(settings: &str) -> Self {
+        let improve = if settings.contains("compression.improve") { "" } else { "compression.improve = false\n" };
         let text = format!(
-            "listen.address = \"127.0.0.1:0\"\nadmin.address = \"127.0.0.1:0\"\nlog.access.enabled = false\n{settings}"
+            "listen.address = \"127.0.0.1:0\"\nadmin.address = \"127.0.0.1:0\"\nlog.access.enabled = false\n\
+             {improve}{settings}"
         );
         let config = vacpack::config::parse(&text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"));
         let running = vacpack::app::start(config).unwrap_or_else(|error| panic!("vacpack does not start: {error}"));
