@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, and here what they share - arguments, exit codes, where they write.
 
 pub mod check;
+pub mod client;
 pub mod config;
 pub mod demo;
 pub mod exit;
@@ -26,7 +27,7 @@ use crate::config::{Environment, Inputs, LoadError, Loaded, Override, Purpose, l
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Without a command it serves, as `run` does. All other settings are in the file: `vacpack schema --reference` prints them.\n\
-                  Exit codes: 0 done, 64 wrong command line, 69 an address cannot be bound, 70 internal, 78 wrong configuration."
+                  Exit codes: 0 done, 64 wrong command line, 69 an address cannot be bound or does not answer, 70 internal, 77 refused, 78 wrong configuration."
 )]
 struct Cli {
     #[command(flatten)]
