@@ -27,7 +27,7 @@ use super::representation::Representation;
 use super::streamed::Streamed;
 use super::variant::Variant;
 use crate::header::{AcceptEncoding, Coding, EntityTag};
-use crate::negotiate::{Selection, select};
+use crate::negotiate::Selection;
 use crate::policy::{Freshness, StoredFreshness};
 
 /// What a lookup has to know of the request. Travels in the cache key's extensions, see [`cache_key`].
@@ -88,12 +88,7 @@ impl Memory {
         let resource = self.peek(&view.key)?;
         let variant = resource.select(view)?;
         let stored = |coding| variant.representation(coding).map(|one| (one.clone(), false));
-        let selection = match variant.codable {
-            true => select(&view.accept, variant.codings(), true, &view.codings),
-            // Coded by the app, or not to be touched: what there is, is what everybody gets.
-            false => Selection::Serve(variant.codings().first().copied()?),
-        };
-        let (representation, derived) = match selection {
+        let (representation, derived) = match variant.selection(view)? {
             Selection::Serve(coding) => stored(coding)?,
             Selection::Derive(coding) => match self.derive(view.key, variant, coding).await {
                 Derived::Whole(representation) => (representation, true),

@@ -21,6 +21,7 @@ use super::storage::RequestView;
 use super::weight;
 use crate::header::coding::Applied;
 use crate::header::{Coding, EntityTag};
+use crate::negotiate::{Selection, select};
 use crate::policy::{Freshness, Selector, StoredFreshness};
 
 /// RFC 9111, section 4.3: a stale response with a validator is still worth a conditional request. How long it is kept
@@ -156,6 +157,15 @@ impl Variant {
         self.partition == view.partition
             && (self.applied == Coding::Identity || view.accept.accepts(self.applied))
             && (self.selector.is_empty() || view.headers.as_ref().is_some_and(|headers| self.selector.matches(headers)))
+    }
+
+    /// Which coding answers this request: a stored one, or one to be made from those.
+    pub fn selection(&self, view: &RequestView) -> Option<Selection> {
+        match self.codable {
+            true => Some(select(&view.accept, &self.codings, true, &view.codings)),
+            // Coded by the app, or not to be touched: what there is, is what everybody gets.
+            false => self.codings.first().copied().map(Selection::Serve),
+        }
     }
 
     /// Replaced by a newer answer with the same selecting values.

@@ -8,11 +8,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, IF_NONE_MATCH, RANGE,
-    TRANSFER_ENCODING,
-};
-use http::{HeaderMap, Method};
+use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, RANGE, TRANSFER_ENCODING};
 use pingora::cache::predictor::CacheablePredictor;
 use pingora::cache::{
     CacheMeta, CacheOptionOverrides, CachePhase, ForcedFreshness, NoCacheReason, RespCacheable, key::CacheKey,
@@ -21,17 +18,15 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::Proxy;
-use super::context::{AppHead, Context, Request};
+use super::context::{AppHead, Context};
 use super::edit::apply_to;
-use super::forward::X_FORWARDED_HOST;
-use crate::cache::{self, FillPlan, Found, Partition, RefreshPlan, RequestView};
+use super::judgement::{self, Admission, Condition, Reuse};
+use super::request::{Request, fills};
+use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
-use crate::header::{Coding, Edit, EntityTag, Forward, TagCondition, Vary, apply, date};
+use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::policy::lookup::{StaleUse, ValidateReason};
-use crate::policy::{
-    self, Freshness, Lookup, NotStored, Precondition, Selector, StoreRequest, StoreResponse, StoredFreshness,
-    Validators,
-};
+use crate::policy::{self, Freshness, Lookup, NotStored, StoreRequest, StoreResponse, StoredFreshness, Validators};
 
 /// How often a request that waited may wait again before it goes to the app alone.
 const LOCK_RETRIES: usize = 2;
@@ -43,12 +38,12 @@ impl Proxy {
             return;
         };
         let head = session.req_header();
-        context.answer.forward = why_not(request, &head.method);
+        context.answer.forward = request.passes_by(&head.method);
         if context.answer.forward.is_some() {
             return;
         }
         let view = Arc::new(self.view(request, head));
-        let collapses = collapses(request, head) && !self.parts.memory.known_oversize(&view.key);
+        let collapses = request.collapses(head) && !self.parts.memory.known_oversize(&view.key);
         request.view = Some(view);
         context.answer.forward = Some(Forward::UriMiss);
 
@@ -62,16 +57,14 @@ impl Proxy {
     }
 
     fn view(&self, request: &Request, head: &pingora::http::RequestHeader) -> RequestView {
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let rules = &request.route.key;
-        let key = cache::resource_key(&self.parts.generation, request.client.scheme(), &request.host, target, rules);
+        let key = request.key(head, &self.parts.generation);
         // Most resources have one variant, and then a hit need not copy the request's fields.
         let selective = self.parts.memory.peek(&key).is_none_or(|resource| resource.is_selective());
         RequestView {
             key,
             accept: request.facts.accept,
             codings: request.route.codings.clone(),
-            partition: partition(request, head),
+            partition: request.partition(head),
             headers: selective.then(|| Arc::new(head.headers.clone())),
         }
     }
@@ -94,14 +87,16 @@ impl Proxy {
     ) -> Option<ForcedFreshness> {
         let found = meta.extensions().get::<Found>()?.clone();
         let request = context.request.as_ref()?;
-        let authorized = session.req_header().headers.contains_key(AUTHORIZATION);
-        if authorized && !policy::permits_authorized(&found.variant.head, &request.route.cache) {
-            // Not kept as found: the app must not be asked to validate what this client may not have.
-            context.answer.forward = Some(Forward::Request);
-            return Some(ForcedFreshness::ForceMiss);
-        }
-        let stored = found.freshness;
-        let verdict = policy::lookup(Some(&stored), &request.directives, SystemTime::now());
+        let fields = &session.req_header().headers;
+        let verdict = match judgement::reuse(&found.variant.head, &found.freshness, request, fields, SystemTime::now())
+        {
+            Reuse::Judged(verdict) => verdict,
+            Reuse::NotAuthorized => {
+                // Not kept as found: the app must not be asked to validate what this client may not have.
+                context.answer.forward = Some(Forward::Request);
+                return Some(ForcedFreshness::ForceMiss);
+            }
+        };
         context.answer.found = Some(found);
         match verdict {
             // A purge may have made it stale before its time.
@@ -140,7 +135,7 @@ impl Proxy {
     /// What must not go through the fill leaves the cache here; the lock, if it holds one, passes to the next in line.
     pub(super) fn leave_cache(&self, session: &mut Session) {
         let head = session.req_header();
-        if session.cache.enabled() && (head.method == Method::HEAD || head.headers.contains_key(RANGE)) {
+        if session.cache.enabled() && !fills(head) {
             session.cache.disable(NoCacheReason::Deferred);
         }
     }
@@ -184,10 +179,7 @@ impl Proxy {
             let found = context.answer.found.clone().ok_or(NotStored::Status)?;
             return self.refresh(&asked, response, &found, context, now);
         }
-        let answer = StoreResponse { status: app.status, headers: &app.headers, close_delimited: app.close_delimited };
-        let freshness = policy::store(&asked, &answer, rules, now)?;
-        let vary = Vary::parse(&app.headers);
-        let selector = Selector::new(&vary, &client.headers).ok_or(NotStored::VaryStar)?;
+        let Admission { freshness, selector } = judgement::admission(&asked, app, rules, now)?;
         let coding = coding_of(response);
         let ours = app.codable;
         let plan = Arc::new(FillPlan {
@@ -261,24 +253,15 @@ impl Proxy {
         if matches!(session.cache.phase(), CachePhase::Miss | CachePhase::Expired) || !response.status.is_success() {
             return false;
         }
-        let selected = EntityTag::of(&response.headers);
-        let headers = &session.req_header().headers;
         let found = context.answer.found.as_ref();
-        let same_content = found.map_or_else(Vec::new, |found| tags_of(&found.variant.tag, headers));
-        let now = SystemTime::now();
-        let validators = Validators {
-            selected: selected.as_ref(),
-            same_content: &same_content,
-            last_modified: date::field(&response.headers, &http::header::LAST_MODIFIED),
-            date: date::field(&response.headers, &DATE).unwrap_or(now),
-        };
-        match policy::precondition(headers, &validators) {
-            Precondition::Proceed => false,
-            Precondition::NotModified(tag) => {
-                context.answer.held = tag.cloned();
+        let fields = &session.req_header().headers;
+        match judgement::condition(fields, &response.headers, found.map(|found| &*found.variant), SystemTime::now()) {
+            Condition::Holds => false,
+            Condition::NotModified(tag) => {
+                context.answer.held = tag;
                 true
             }
-            Precondition::Failed => {
+            Condition::Failed => {
                 context.answer.precondition_failed = true;
                 true
             }
@@ -321,36 +304,6 @@ impl Proxy {
             self.parts.memory.invalidate(&key);
         }
     }
-}
-
-/// The route's rules, and the host that a trusted proxy names beside the one in `Host`: the app may build its links from
-/// either.
-fn partition(request: &Request, head: &pingora::http::RequestHeader) -> Partition {
-    let partition = request.route.key.partition(&head.headers);
-    let named = head.headers.get(X_FORWARDED_HOST).filter(|_| request.client.trusted);
-    match named {
-        Some(named) if !named.as_bytes().eq_ignore_ascii_case(request.host.as_bytes()) => {
-            partition.split_by(named.as_bytes())
-        }
-        _ => partition,
-    }
-}
-
-/// Why this request has nothing to do with the cache, if it has not.
-fn why_not(request: &Request, method: &Method) -> Option<Forward> {
-    if !request.route.cache.enabled || request.websocket {
-        return Some(Forward::Bypass);
-    }
-    (!matches!(*method, Method::GET | Method::HEAD)).then_some(Forward::Method)
-}
-
-/// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
-fn collapses(request: &Request, head: &pingora::http::RequestHeader) -> bool {
-    let headers = &head.headers;
-    head.method == Method::GET
-        && !request.directives.no_store
-        && !headers.contains_key(RANGE)
-        && !headers.contains_key(AUTHORIZATION)
 }
 
 fn forward(reason: ValidateReason) -> Forward {
@@ -396,16 +349,6 @@ fn with_tag(head: &HeaderMap, variant: &cache::Variant) -> HeaderMap {
         apply([Edit::Set(ETAG, tag.to_header())], &mut head);
     }
     head
-}
-
-/// The tags by which this client holds the content that has `identity` as identity: of another coding, or of the bytes
-/// that were there before it was compressed again, here or on another replica.
-fn tags_of(identity: &EntityTag, request: &HeaderMap) -> Vec<EntityTag> {
-    let Some(TagCondition::Tags(named)) = TagCondition::parse(request, &IF_NONE_MATCH) else {
-        return Vec::new();
-    };
-    let same = named.into_iter().filter(|tag| tag.weak_eq(identity) || tag.split_coding().0.weak_eq(identity));
-    same.map(|tag| EntityTag { weak: tag.weak || identity.weak, ..tag }).collect()
 }
 
 fn meta_of(freshness: &Freshness, now: SystemTime, head: ResponseHeader) -> CacheMeta {

@@ -7,13 +7,12 @@ use std::time::{Instant, SystemTime};
 use http::{HeaderMap, StatusCode};
 
 use super::failure::Failure;
-use super::forward::Client;
-use super::route::Route;
-use crate::cache::{BodyFacts, FillPlan, Found, RequestView};
+use super::request::Request;
+use crate::cache::{BodyFacts, FillPlan, Found};
 use crate::header::{EntityTag, Forward};
-use crate::metrics::{InFlight, Phases, Reused, RouteMeters};
-use crate::negotiate::{RequestFacts, SkipReason};
-use crate::policy::{NotStored, RequestDirectives};
+use crate::metrics::{InFlight, Phases, Reused};
+use crate::negotiate::SkipReason;
+use crate::policy::NotStored;
 
 /// The state of one request.
 pub struct Context {
@@ -29,20 +28,6 @@ pub struct Context {
     pub failure: Option<Failure>,
     /// Bytes of the request's content so far.
     pub content: u64,
-}
-
-/// What the request asks for, once it was admitted.
-pub struct Request {
-    pub route: Arc<Route>,
-    pub meters: Arc<RouteMeters>,
-    pub client: Client,
-    /// The authority that the client asked for.
-    pub host: String,
-    pub facts: RequestFacts,
-    pub directives: RequestDirectives,
-    pub websocket: bool,
-    /// Where the answer is stored, or would be; None where the cache is not asked.
-    pub view: Option<Arc<RequestView>>,
 }
 
 /// The exchange with the app.

@@ -10,10 +10,12 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::Proxy;
-use super::context::{AppHead, Context, Request};
+use super::context::{AppHead, Context};
 use super::edit::apply_to;
 use super::encoding::{Encoding, Job};
 use super::intake::content_length;
+use super::judgement;
+use super::request::Request;
 use crate::encode::{self, FlushRule, Reservation, Setup};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::Phase;
@@ -54,17 +56,8 @@ impl Proxy {
         if has_foreign_transfer_coding(&response.headers) {
             return Err(not_http("a transfer coding that nobody asked for"));
         }
-        let facts = ResponseFacts {
-            status: response.status,
-            headers: &response.headers,
-            length: content_length(&response.headers),
-            end_of_stream: end,
-        };
-        let plan = negotiate::plan(&request.facts, &facts, &request.route.offer);
-        let offer = &request.route.offer;
-        let mut head = AppHead::read(response, end);
-        head.varies = negotiate::varies(&facts, offer, &request.facts.accept);
-        head.codable = negotiate::codable(&facts, offer, &request.facts.accept);
+        let (head, plan) = judgement::body_plan(request, response, end);
+        let facts = judgement::facts(response.status, &response.headers, end);
         let flush = flush_rule(&facts);
         let encoder = self.within_budget(plan, request, facts.length, flush);
         context.answer.skipped = encoder.as_ref().err().copied();
@@ -134,7 +127,7 @@ impl Proxy {
 }
 
 impl AppHead {
-    fn read(response: &ResponseHeader, end: bool) -> Self {
+    pub fn read(response: &ResponseHeader, end: bool) -> Self {
         let headers = &response.headers;
         Self {
             version: response.version,

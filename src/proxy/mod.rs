@@ -25,9 +25,11 @@ mod failure;
 mod forward;
 mod inbound;
 mod intake;
+mod judgement;
 mod outbound;
 mod predictor;
 mod report;
+mod request;
 mod respond;
 mod route;
 
@@ -43,7 +45,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HOST, RANGE, UPGRADE};
 use http::{Method, Version};
 use pingora::cache::key::CacheKey;
 use pingora::cache::lock::CacheKeyLockImpl;
@@ -59,18 +60,16 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::admin::Lifecycle;
 use crate::cache::{Memory, ResourceKey};
 use crate::encode::Budget;
-use crate::header::{AcceptEncoding, CacheControl};
 use crate::metrics::access_log::Rules as AccessRules;
 use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
-use crate::negotiate::RequestFacts;
-use crate::policy::RequestDirectives;
 use crate::upstream::{Purpose, Upstream};
 
 use connection::{HeadArrival, keepalive};
-use context::{Context, Request};
+use context::Context;
 use encoding::EncodingBuilder;
 use failure::Failure;
 use forward::Client;
+use request::Request;
 
 /// Everything the proxy works with, built by `app`.
 pub struct Parts {
@@ -134,41 +133,7 @@ impl Proxy {
         let head = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
         let client = Client::of(peer, &head.headers, &self.parts.trusted_proxies);
-        let host = authority(head);
-        let (index, route) = self.parts.routes.find(&head.method, &host, head.uri.path());
-        Request {
-            route: route.clone(),
-            meters: self.parts.meters[index].clone(),
-            client,
-            host,
-            facts: facts(head),
-            directives: RequestDirectives::parse(&head.headers),
-            websocket: is_websocket(head),
-            view: None,
-        }
-    }
-}
-
-/// `:authority`, an absolute target's authority, or `Host` (RFC 9110, section 7.2).
-fn authority(head: &RequestHeader) -> String {
-    let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    head.uri.authority().map_or_else(host, |authority| authority.as_str()).to_ascii_lowercase()
-}
-
-/// RFC 6455, section 4.1; the platform forwards no other upgrade.
-fn is_websocket(head: &RequestHeader) -> bool {
-    head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-fn facts(head: &RequestHeader) -> RequestFacts {
-    let http10 = head.version < Version::HTTP_11;
-    RequestFacts {
-        head: head.method == Method::HEAD,
-        http10,
-        range: head.headers.contains_key(RANGE),
-        upgrade: head.headers.contains_key(UPGRADE),
-        accept: if http10 { AcceptEncoding::IDENTITY } else { AcceptEncoding::parse(&head.headers) },
-        no_transform: CacheControl::parse(&head.headers, &CACHE_CONTROL).no_transform,
+        Request::of(head, client, &self.parts.routes)
     }
 }
 

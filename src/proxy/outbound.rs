@@ -9,10 +9,11 @@ use http::header::{
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::context::{Context, Request};
+use super::context::Context;
 use super::edit::set;
 use super::forward::announce;
 use super::intake::is_absolute;
+use super::request::Request;
 use crate::cache::Variant;
 use crate::header::{EntityTag, TagCondition};
 

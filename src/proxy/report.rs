@@ -28,7 +28,7 @@ impl Proxy {
         let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
         let exchange = Exchange {
             cause: if session.subrequest_ctx.is_some() { Cause::Refresh } else { Cause::Client },
-            route: &request.meters,
+            route: &self.parts.meters[request.route_index],
             method: &head.method,
             path: head.uri.path(),
             host: &request.host,

@@ -1,0 +1,108 @@
+//! What a request asks for, read once from its head: its route, its key, and whether the cache has a say in it.
+//!
+//! Pure, so that the proxy and `explain` read a request in the same way.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, RANGE, UPGRADE};
+use http::{Method, Version};
+use pingora::http::RequestHeader;
+
+use super::forward::{Client, X_FORWARDED_HOST};
+use super::route::{Route, Routes};
+use crate::cache::{self, Partition, RequestView, ResourceKey};
+use crate::header::{AcceptEncoding, CacheControl, Forward};
+use crate::negotiate::RequestFacts;
+use crate::policy::RequestDirectives;
+
+/// What the request asks for, once it was admitted.
+pub struct Request {
+    pub route: Arc<Route>,
+    /// Its place among [`Routes::names`].
+    pub route_index: usize,
+    pub client: Client,
+    /// The authority that the client asked for.
+    pub host: String,
+    pub facts: RequestFacts,
+    pub directives: RequestDirectives,
+    pub websocket: bool,
+    /// Where the answer is stored, or would be; None where the cache is not asked.
+    pub view: Option<Arc<RequestView>>,
+}
+
+impl Request {
+    pub fn of(head: &RequestHeader, client: Client, routes: &Routes) -> Self {
+        let host = authority(head);
+        let (route_index, route) = routes.find(&head.method, &host, head.uri.path());
+        Self {
+            route: route.clone(),
+            route_index,
+            client,
+            host,
+            facts: facts(head),
+            directives: RequestDirectives::parse(&head.headers),
+            websocket: is_websocket(head),
+            view: None,
+        }
+    }
+
+    /// Why this request has nothing to do with the cache, if it has not.
+    pub fn passes_by(&self, method: &Method) -> Option<Forward> {
+        if !self.route.cache.enabled || self.websocket {
+            return Some(Forward::Bypass);
+        }
+        (!matches!(*method, Method::GET | Method::HEAD)).then_some(Forward::Method)
+    }
+
+    /// The key of the resource it asks for.
+    pub fn key(&self, head: &RequestHeader, generation: &str) -> ResourceKey {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        cache::resource_key(generation, self.client.scheme(), &self.host, target, &self.route.key)
+    }
+
+    /// The route's rules, and the host that a trusted proxy names beside the one in `Host`: the app may build its links
+    /// from either.
+    pub fn partition(&self, head: &RequestHeader) -> Partition {
+        let partition = self.route.key.partition(&head.headers);
+        let named = head.headers.get(X_FORWARDED_HOST).filter(|_| self.client.trusted);
+        match named {
+            Some(named) if !named.as_bytes().eq_ignore_ascii_case(self.host.as_bytes()) => {
+                partition.split_by(named.as_bytes())
+            }
+            _ => partition,
+        }
+    }
+
+    /// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
+    pub fn collapses(&self, head: &RequestHeader) -> bool {
+        fills(head) && !self.directives.no_store && !head.headers.contains_key(AUTHORIZATION)
+    }
+}
+
+/// Whether the answer of the app to this request can be stored at all: a `HEAD` has no body, and a `Range` gets a part.
+pub fn fills(head: &RequestHeader) -> bool {
+    head.method == Method::GET && !head.headers.contains_key(RANGE)
+}
+
+/// `:authority`, an absolute target's authority, or `Host` (RFC 9110, section 7.2).
+fn authority(head: &RequestHeader) -> String {
+    let host = || head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    head.uri.authority().map_or_else(host, |authority| authority.as_str()).to_ascii_lowercase()
+}
+
+/// RFC 6455, section 4.1; the platform forwards no other upgrade.
+fn is_websocket(head: &RequestHeader) -> bool {
+    head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn facts(head: &RequestHeader) -> RequestFacts {
+    let http10 = head.version < Version::HTTP_11;
+    RequestFacts {
+        head: head.method == Method::HEAD,
+        http10,
+        range: head.headers.contains_key(RANGE),
+        upgrade: head.headers.contains_key(UPGRADE),
+        accept: if http10 { AcceptEncoding::IDENTITY } else { AcceptEncoding::parse(&head.headers) },
+        no_transform: CacheControl::parse(&head.headers, &CACHE_CONTROL).no_transform,
+    }
+}
