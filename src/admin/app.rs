@@ -12,6 +12,7 @@ use pingora::services::listening::Service;
 
 use super::access::{Peer, Token, authorise};
 use super::endpoint::{Endpoint, NoEndpoint};
+use super::improvement::{self, Pause};
 use super::lifecycle::{Lifecycle, State};
 use super::purge::{self, Purge};
 use super::reply::{self, Reply};
@@ -27,11 +28,18 @@ pub struct AdminApp {
     lifecycle: Arc<Lifecycle>,
     cache: Arc<dyn Purge>,
     token: Option<Token>,
+    /// `None` where nothing is improved.
+    pause: Option<Arc<Pause>>,
 }
 
 impl AdminApp {
     pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, token: Option<Token>) -> Self {
-        Self { metrics, lifecycle, cache, token }
+        Self { metrics, lifecycle, cache, token, pause: None }
+    }
+
+    /// With an improver that can be held still.
+    pub fn pausing(self, pause: Arc<Pause>) -> Self {
+        Self { pause: Some(pause), ..self }
     }
 
     /// The service to give to the server, once it has an address. One thread: a slow scrape must not take a core from
@@ -52,6 +60,8 @@ impl AdminApp {
             Ok(Endpoint::Ready) => self.ready(),
             Ok(Endpoint::Metrics) => self.scrape(),
             Ok(Endpoint::Purge) => self.purge(session).await,
+            Ok(Endpoint::PauseImproving) => self.pause(session, true),
+            Ok(Endpoint::ResumeImproving) => self.pause(session, false),
             Err(NoEndpoint::Method { allow }) => reply::method_not_allowed(path, allow),
             Err(NoEndpoint::Path) => {
                 reply::text(StatusCode::NOT_FOUND, format!("nothing here; there is:\n{}", index()))
@@ -100,6 +110,15 @@ impl AdminApp {
             Ok(url) => purge::run(&*self.cache, &url, peer, &self.metrics),
             Err(message) => self.invalid_purge(StatusCode::BAD_REQUEST, &message),
         }
+    }
+
+    fn pause(&self, session: &ServerSession, on: bool) -> Reply {
+        let peer = peer(session);
+        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
+            tracing::warn!(%peer, ?refusal, "pause of improvement refused");
+            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        }
+        improvement::run(self.pause.as_deref(), on, peer, &self.metrics)
     }
 
     fn invalid_purge(&self, status: StatusCode, message: &str) -> Reply {
@@ -173,7 +192,7 @@ async fn read_body(session: &mut ServerSession, longest: usize) -> Result<Vec<u8
 fn index() -> String {
     let mut page = String::from("vacpack admin\n\n");
     for endpoint in Endpoint::ALL {
-        page += &format!("{:<10} {:<10} {}\n", endpoint.allow(), endpoint.path(), endpoint.about());
+        page += &format!("{:<10} {:<16} {}\n", endpoint.allow(), endpoint.path(), endpoint.about());
     }
     page
 }

@@ -10,6 +10,8 @@ pub enum Endpoint {
     Ready,
     Metrics,
     Purge,
+    PauseImproving,
+    ResumeImproving,
 }
 
 /// What a request asked for that is not to be had.
@@ -23,7 +25,16 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 6] = [Self::Index, Self::Startup, Self::Live, Self::Ready, Self::Metrics, Self::Purge];
+    pub const ALL: [Self; 8] = [
+        Self::Index,
+        Self::Startup,
+        Self::Live,
+        Self::Ready,
+        Self::Metrics,
+        Self::Purge,
+        Self::PauseImproving,
+        Self::ResumeImproving,
+    ];
 
     pub const fn path(self) -> &'static str {
         match self {
@@ -33,6 +44,8 @@ impl Endpoint {
             Self::Ready => "/readyz",
             Self::Metrics => "/metrics",
             Self::Purge => "/purge",
+            Self::PauseImproving => "/improve/pause",
+            Self::ResumeImproving => "/improve/resume",
         }
     }
 
@@ -45,12 +58,14 @@ impl Endpoint {
             Self::Ready => "200 while traffic should come; 503 with the reason otherwise",
             Self::Metrics => "Prometheus metrics",
             Self::Purge => "?url=http://host/path removes it from the cache; from 127.0.0.1 or with the admin token",
+            Self::PauseImproving => "holds background recompression still, until it is resumed or restarted",
+            Self::ResumeImproving => "lets it go on",
         }
     }
 
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Purge => "POST",
+            Self::Purge | Self::PauseImproving | Self::ResumeImproving => "POST",
             Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics => "GET, HEAD",
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::admin::{Lifecycle, Purge, Purged};
+use crate::admin::{Lifecycle, Pause, Purge, Purged};
 use crate::cache::{self, Derivation, Events, Improvement, Load, Memory, Unimproved, improve};
 use crate::metrics::{CacheGauges, Encoded, EvictionCause, GivenUp, Metrics, Mode};
 use crate::proxy::Parts;
@@ -60,11 +60,16 @@ impl Events for Counted {
     }
 }
 
-/// How much the improver may do: nothing in a drain, little while requests wait for a worker.
-pub fn pressure(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, workers: usize) -> improve::Pressure {
+/// How much the improver may do: nothing in a drain or a pause, little while requests wait for a worker.
+pub fn pressure(
+    metrics: Arc<Metrics>,
+    lifecycle: Arc<Lifecycle>,
+    pause: Arc<Pause>,
+    workers: usize,
+) -> improve::Pressure {
     let crowd = workers as u64 * 2;
     Box::new(move || match metrics.requests_in_flight() {
-        _ if lifecycle.is_draining() => Load::Saturated,
+        _ if lifecycle.is_draining() || pause.is_on() => Load::Saturated,
         in_flight if in_flight > crowd => Load::Busy,
         _ => Load::Calm,
     })

@@ -26,7 +26,7 @@ use pingora::services::listening::Service;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::admin::{AdminApp, Lifecycle};
+use crate::admin::{AdminApp, Lifecycle, Pause};
 use crate::cache::{Improver, Limits, Memory};
 use crate::config::Config;
 use crate::encode::Budget;
@@ -83,15 +83,17 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let limits =
         Limits { capacity: shares.cache, max_object: config.cache.max_object, max_variants: config.cache.max_variants };
     // The platform wants these for the life of the process, so they are given it.
+    let encoders = Arc::new(Budget::new(shares.encoders));
     let memory = Memory::new(limits, Arc::new(Counted::new(metrics.clone())));
     let memory: &'static Memory = Box::leak(Box::new(match config.improve {
-        Some(improve) => memory.improving(improve),
+        Some(improve) => memory.improving(improve, encoders.clone()),
         None => memory,
     }));
     let lock: &'static CacheKeyLockImpl = Box::leak(CacheLock::new_boxed(LOCK_AGE));
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
     metrics.watch_cache(Arc::new(Occupancy(memory)));
-    let pressure = pressure(metrics.clone(), lifecycle.clone(), config.runtime.workers);
+    let pause = Arc::new(Pause::default());
+    let pressure = pressure(metrics.clone(), lifecycle.clone(), pause.clone(), config.runtime.workers);
     let improver = Improver::start(memory, pressure)?;
 
     let parts = Arc::new(Parts {
@@ -101,7 +103,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         memory,
         predictor,
         lock,
-        encoders: Arc::new(Budget::new(shares.encoders)),
+        encoders,
         coalesce: config.cache.coalesce,
         generation: config.cache.generation,
         limits: config.listen.request,
@@ -136,6 +138,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let purge = Arc::new(UrlPurge(parts));
     let token = config.admin.token;
     let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token);
+    let app = if improver.is_some() { app.pausing(pause) } else { app };
     // The admin listener closes when the process ends, not before.
     let (keep_open, open) = watch::channel(false);
     serve(&admin_worker, app.into_service(), admin, open);

@@ -88,7 +88,7 @@ pub enum Unimproved {
     Crowded,
     /// What is stored does not decode: it was dropped.
     Corrupt,
-    /// The encoder failed, twice. It is not tried again.
+    /// The encoder failed, three times over. It is not tried again.
     Failed,
 }
 

@@ -22,6 +22,7 @@ use super::representation::Representation;
 use super::resource::Resource;
 use super::storage::RefreshPlan;
 use super::variant::Variant;
+use crate::encode::Budget;
 
 /// Fills under way may hold this part of the capacity, and always room for one object of the largest size.
 const FILL_SHARE: u64 = 4;
@@ -80,8 +81,9 @@ impl Memory {
     }
 
     /// With note taken of what is hit often enough to be improved; an [`improve::Improver`] works it off.
-    pub fn improving(self, config: improve::Config) -> Self {
-        let backlog = Arc::new(Backlog::new(config, self.events.clone()));
+    /// What that takes is of `encoders`.
+    pub fn improving(self, config: improve::Config, encoders: Arc<Budget>) -> Self {
+        let backlog = Arc::new(Backlog::new(config, encoders, self.events.clone()));
         Self { backlog: Some(backlog), ..self }
     }
 

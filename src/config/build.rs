@@ -24,12 +24,11 @@ pub const UNLIMITED_BUDGET: u64 = 64 << 20;
 /// `root` is the root of the file system, where the container's limits are found.
 pub(super) fn config(table: &Table, token: Option<Token>, root: &Path) -> Config {
     let settings = Settings(table);
-    let memory = memory(settings.section("memory"), limits::memory_limit(root));
     Config {
         upstream: upstream(settings.section("upstream")),
         listen: listen(settings.section("listen")),
-        improve: improve(settings.section("compression"), memory.budget),
-        memory,
+        improve: improve(settings.section("compression")),
+        memory: memory(settings.section("memory"), limits::memory_limit(root)),
         cache: cache(settings.section("cache")),
         routes: route::routes(table),
         server_timing: settings.section("headers").flag("server_timing"),
@@ -91,16 +90,12 @@ fn cache(cache: Settings<'_>) -> Cache {
     }
 }
 
-/// Between what one brotli encoder of the highest level needs at all and what it can use for the bodies it gets.
-const IMPROVER_MEMORY: std::ops::RangeInclusive<u64> = 16 << 20..=40 << 20;
-
-fn improve(compression: Settings<'_>, budget: u64) -> Option<improve::Config> {
+fn improve(compression: Settings<'_>) -> Option<improve::Config> {
     let improve = compression.section("improve");
     improve.flag("enabled").then(|| improve::Config {
         after_hits: improve.integer("after_hits"),
         best: Best { brotli: improve.integer("br"), zstd: improve.integer("zstd") },
         min_size: compression.size("min_size"),
-        memory: (budget / 4).clamp(*IMPROVER_MEMORY.start(), *IMPROVER_MEMORY.end()),
     })
 }
 

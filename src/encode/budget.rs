@@ -29,10 +29,30 @@ impl Budget {
 
     /// Room for so many bytes, if there is any.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
-        let within = |reserved: u64| reserved.checked_add(bytes).filter(|total| *total <= self.limit);
+        self.reserve_below(self.limit, bytes)
+    }
+
+    /// Room for so many bytes of work that can wait. A quarter of the whole is never given to it, so that who cannot
+    /// wait finds some at any time.
+    pub fn reserve_spare(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
+        self.reserve_below(self.spare(), bytes)
+    }
+
+    fn reserve_below(self: &Arc<Self>, limit: u64, bytes: u64) -> Option<Reservation> {
+        let within = |reserved: u64| reserved.checked_add(bytes).filter(|total| *total <= limit);
         // Nothing else is published with this number.
         self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
         Some(Reservation { budget: self.clone(), bytes })
+    }
+
+    /// The most that [`Self::reserve_spare`] ever gives.
+    pub fn spare(&self) -> u64 {
+        self.limit / 4 * 3
+    }
+
+    /// Hardly any room is left: who has some that can wait gives it back.
+    pub fn is_short(&self) -> bool {
+        self.limit - self.reserved().min(self.limit) < self.limit / 8
     }
 
     /// What live encoders may come to hold.
@@ -62,6 +82,24 @@ mod tests {
         drop(first);
         assert_eq!(budget.reserved(), 40);
         drop(second);
+        assert_eq!(budget.reserved(), 0);
+    }
+
+    #[test]
+    fn what_can_wait_leaves_a_quarter_and_knows_when_to_go() {
+        let budget = Arc::new(Budget::new(80));
+        assert_eq!(budget.spare(), 60);
+        assert!(budget.reserve_spare(61).is_none() && budget.reserve_spare(u64::MAX).is_none());
+        let idle = budget.reserve_spare(60).expect("all of the spare room");
+        assert_eq!((budget.reserved(), budget.is_short()), (60, false));
+        let live = budget.reserve(11).expect("what is kept for it");
+        assert!(budget.is_short(), "9 of 80 are free");
+        drop(idle);
+        assert!(!budget.is_short());
+        assert!(budget.reserve_spare(50).is_none(), "a quarter of the whole is kept, whoever has the rest");
+        let again = budget.reserve_spare(49).expect("what is left");
+        assert_eq!(budget.reserved(), 60);
+        drop((live, again));
         assert_eq!(budget.reserved(), 0);
     }
 

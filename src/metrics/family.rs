@@ -71,6 +71,8 @@ families! {
 
     IMPROVE_QUEUED: Gauge "vacpack_improve_queued" []
         "Stored bodies that wait to be compressed again.";
+    IMPROVE_PAUSED: Gauge "vacpack_improve_paused" []
+        "1 while an operator holds that still.";
     IMPROVE_IMPROVED: Counter "vacpack_improve_improved_total" ["algorithm"]
         "Stored bodies that were swapped for smaller ones.";
     IMPROVE_SAVED_BYTES: Counter "vacpack_improve_saved_bytes_total" ["algorithm"]

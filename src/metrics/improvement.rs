@@ -5,13 +5,16 @@ use std::time::Duration;
 use prometheus::{Counter, IntCounter, IntCounterVec, IntGauge};
 
 use super::children::Children;
-use super::family::{IMPROVE_CPU_SECONDS, IMPROVE_GIVEN_UP, IMPROVE_IMPROVED, IMPROVE_QUEUED, IMPROVE_SAVED_BYTES};
+use super::family::{
+    IMPROVE_CPU_SECONDS, IMPROVE_GIVEN_UP, IMPROVE_IMPROVED, IMPROVE_PAUSED, IMPROVE_QUEUED, IMPROVE_SAVED_BYTES,
+};
 use super::label::GivenUp;
 use super::registry::{Registry, seconds};
 use crate::header::Coding;
 
 pub struct ImprovementMeters {
     queued: IntGauge,
+    paused: IntGauge,
     improved: [IntCounter; 3],
     saved: [IntCounter; 3],
     cpu: Counter,
@@ -26,6 +29,7 @@ impl ImprovementMeters {
         let each = |family: &IntCounterVec| CODINGS.map(|coding| family.with_label_values(&[coding.token()]));
         Self {
             queued: registry.gauge(&IMPROVE_QUEUED),
+            paused: registry.gauge(&IMPROVE_PAUSED),
             improved: each(&registry.counters(&IMPROVE_IMPROVED)),
             saved: each(&registry.counters(&IMPROVE_SAVED_BYTES)),
             cpu: registry.second_counters(&IMPROVE_CPU_SECONDS).with_label_values(&[] as &[&str]),
@@ -36,6 +40,11 @@ impl ImprovementMeters {
     /// So many bodies wait.
     pub fn queued(&self, waiting: usize) {
         self.queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// An operator holds it still.
+    pub fn paused(&self, paused: bool) {
+        self.paused.set(paused.into());
     }
 
     /// One body, smaller by so many bytes.

@@ -10,10 +10,10 @@ use super::super::key::ResourceKey;
 use super::super::memory::Memory;
 use super::super::representation::Representation;
 use super::super::variant::Variant;
-use super::backlog::{Backlog, Held, Item};
-use super::pace::{Pace, Stopped};
-use super::plan::{Body, Left, Task, plan};
-use crate::encode::{Live, TranscodeError, Transcoder, setup};
+use super::backlog::{Backlog, Item};
+use super::pace::{Halt, Pace};
+use super::plan::{Body, Task, plan};
+use crate::encode::{Live, Reservation, TranscodeError, Transcoder, setup};
 use crate::header::Coding;
 
 /// What came of it.
@@ -24,7 +24,7 @@ pub enum Outcome {
     /// It was done meanwhile, or is not worth it any more.
     NotWanted,
     Failed(String),
-    Stopped,
+    Halted(Halt),
 }
 
 /// Why it was broken off.
@@ -33,11 +33,22 @@ enum Broken {
     Gone,
     Corrupt(String),
     Failed(String),
-    Stopped,
+    Halted(Halt),
+}
+
+/// What is to be done about a body that was taken up.
+pub enum Due {
+    Job(Job),
+    /// It is not there any more.
+    Gone,
+    /// It was done meanwhile, or is not worth it any more.
+    Left,
+    /// Others need the memory.
+    NoRoom,
 }
 
 /// One body to be improved.
-pub struct Job<'a> {
+pub struct Job {
     memory: &'static Memory,
     key: ResourceKey,
     variant: Arc<Variant>,
@@ -45,21 +56,28 @@ pub struct Job<'a> {
     old: Arc<Representation>,
     task: Task,
     began: u64,
-    _held: Held<'a>,
+    /// Of the memory of all encoders, until it is over.
+    _room: Reservation,
 }
 
-impl<'a> Job<'a> {
-    /// `None` if what was to be improved is gone.
-    pub fn of(memory: &'static Memory, backlog: &'a Backlog, item: &Item, began: u64) -> Option<Result<Self, Left>> {
-        let resource = memory.peek(&item.key)?;
-        let variant = resource.generation(item.generation)?.clone();
-        let old = variant.representation(item.coding)?.clone();
-        let task = plan(&Body::of(&variant, &old), backlog.config());
-        Some(task.map(|task| {
-            // The encoder, and what comes out of it: collected, and copied once to its size.
-            let held = backlog.hold(task.setup.heap() + 2 * old.body.len() as u64);
-            Self { memory, key: item.key, variant, old, task, began, _held: held }
-        }))
+impl Job {
+    pub fn of(memory: &'static Memory, backlog: &Backlog, item: &Item, began: u64) -> Due {
+        let found = || {
+            let variant = memory.peek(&item.key)?.generation(item.generation)?.clone();
+            let old = variant.representation(item.coding)?.clone();
+            Some((variant, old))
+        };
+        let Some((variant, old)) = found() else {
+            return Due::Gone;
+        };
+        let encoders = backlog.encoders();
+        let Ok(task) = plan(&Body::of(&variant, &old), backlog.config(), encoders.spare()) else {
+            return Due::Left;
+        };
+        match encoders.reserve_spare(task.heap) {
+            Some(room) => Due::Job(Self { memory, key: item.key, variant, old, task, began, _room: room }),
+            None => Due::NoRoom,
+        }
     }
 
     pub fn run(self, pace: &mut Pace<'_>) -> Outcome {
@@ -68,7 +86,7 @@ impl<'a> Job<'a> {
             Err(Broken::NoGain) => Outcome::Unimproved(Unimproved::NoGain),
             Err(Broken::Gone) => Outcome::Unimproved(Unimproved::Gone),
             Err(Broken::Failed(why)) => Outcome::Failed(why),
-            Err(Broken::Stopped) => Outcome::Stopped,
+            Err(Broken::Halted(halt)) => Outcome::Halted(halt),
             Err(Broken::Corrupt(why)) => {
                 tracing::warn!(coding = self.old.coding.token(), "a stored body does not decode and is dropped: {why}");
                 self.memory.discard(self.key, self.variant.generation);
@@ -96,7 +114,7 @@ impl<'a> Job<'a> {
         let is = self.content(&body, self.old.coding, pace);
         match is {
             Ok(is) if is == was => Ok(body),
-            Err(Broken::Stopped) => Err(Broken::Stopped),
+            Err(Broken::Halted(halt)) => Err(Broken::Halted(halt)),
             Ok(_) | Err(_) => Err(Broken::Failed("what came out decodes to something else".to_owned())),
         }
     }
@@ -149,8 +167,8 @@ fn blame(error: &TranscodeError) -> Broken {
     }
 }
 
-impl From<Stopped> for Broken {
-    fn from(Stopped: Stopped) -> Self {
-        Self::Stopped
+impl From<Halt> for Broken {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
     }
 }

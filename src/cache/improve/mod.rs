@@ -10,6 +10,10 @@
 //! body at a time, at a priority at which the kernel gives it only what nobody else wants, and even of that at most half
 //! a core (see [`Pace`]). A hit costs what it cost before: the counter it adds to says by itself when it is due.
 //!
+//! Its memory is of the encoders' budget ([`Budget::reserve_spare`](crate::encode::Budget::reserve_spare)), as far as those
+//! who serve leave it, and it gives it back in the middle of a body when they need it. What had to make way, or failed,
+//! is tried again after a while; what failed three times is counted and left as it is.
+//!
 //! The result is swapped in only if it is smaller by a margin, decodes to the same content, and what it was made of is
 //! still what is stored: the purge log and the generation refuse it otherwise, as they refuse any late write. Its strong
 //! tag is a new one (RFC 9110, section 8.8.3: "a strong validator changes whenever [...] the representation data"); the
@@ -23,13 +27,11 @@ mod thread;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::{io, thread as threads};
 
-pub(super) use backlog::Backlog;
-use backlog::Item;
-use job::{Job, Outcome};
-use pace::Pace;
+pub(super) use backlog::{Backlog, Item};
+use job::{Due, Job, Outcome};
+use pace::{Halt, Pace};
 pub use pace::{Load, Pressure};
 pub use plan::Config;
 use plan::{Body, plan};
@@ -47,21 +49,17 @@ impl Memory {
         let Some(backlog) = self.backlog().filter(|backlog| backlog.is_due(hits)) else {
             return;
         };
-        if let Ok(task) = plan(&Body::of(variant, one), backlog.config()) {
-            backlog.offer(Item { key, generation: variant.generation, coding: one.coding, failures: 0 }, task.worth);
+        if let Ok(task) = plan(&Body::of(variant, one), backlog.config(), backlog.encoders().spare()) {
+            backlog.offer(Item::new(key, variant.generation, one.coding, task.worth));
         }
-    }
-
-    /// Bytes of heap that the improver may hold now.
-    pub fn improvement_heap(&self) -> u64 {
-        self.backlog().map_or(0, |backlog| backlog.held())
     }
 }
 
 /// The thread that works the backlog off, until this is dropped.
 pub struct Improver {
     backlog: Arc<Backlog>,
-    thread: Option<JoinHandle<()>>,
+    #[cfg(test)]
+    thread: threads::JoinHandle<()>,
 }
 
 impl Improver {
@@ -71,20 +69,36 @@ impl Improver {
             return Ok(None);
         };
         let work = move || {
-            thread::lower_priority();
+            // Among tests it would wait for all others.
+            if cfg!(not(test)) {
+                thread::lower_priority();
+            }
             work_off(memory, &pressure);
         };
-        let thread = threads::Builder::new().name("improver".to_owned()).spawn(work)?;
-        Ok(Some(Self { backlog, thread: Some(thread) }))
+        let _thread = threads::Builder::new().name("improver".to_owned()).spawn(work)?;
+        Ok(Some(Self {
+            backlog,
+            #[cfg(test)]
+            thread: _thread,
+        }))
     }
 }
 
-/// Stops between two turns of work, which is a fraction of a second away.
+/// It stops between two turns of work. Nobody waits for that: a thread that gets only what is left may take its time on
+/// a busy machine, and the end of the process has none.
 impl Drop for Improver {
     fn drop(&mut self) {
         self.backlog.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+    }
+}
+
+#[cfg(test)]
+impl Improver {
+    /// Waits until it has stopped: nothing happens after that.
+    pub fn stopped(self) {
+        self.backlog.stop();
+        while !self.thread.is_finished() {
+            threads::yield_now();
         }
     }
 }
@@ -94,10 +108,10 @@ fn work_off(memory: &'static Memory, pressure: &Pressure) {
         return;
     };
     let mut pace = Pace::new(backlog, pressure, memory.events());
-    while let Some(item) = backlog.take() {
-        if pace.begin().is_err() {
-            return;
-        }
+    while backlog.wait() && pace.begin().is_ok() {
+        let Some(item) = backlog.take() else {
+            continue;
+        };
         let outcome = improve(memory, backlog, &item, &mut pace);
         pace.settle();
         conclude(memory, backlog, item, outcome);
@@ -109,9 +123,10 @@ fn improve(memory: &'static Memory, backlog: &Backlog, item: &Item, pace: &mut P
     // Before the look at what is stored: a purge from here on wins.
     let began = memory.purge_epoch();
     let job = match Job::of(memory, backlog, item, began) {
-        None => return Outcome::Unimproved(Unimproved::Gone),
-        Some(Err(_)) => return Outcome::NotWanted,
-        Some(Ok(job)) => job,
+        Due::Gone => return Outcome::Unimproved(Unimproved::Gone),
+        Due::Left => return Outcome::NotWanted,
+        Due::NoRoom => return Outcome::Halted(Halt::Postponed),
+        Due::Job(job) => job,
     };
     // A defect of a codec on this one body must not end the improvement of all others.
     catch_unwind(AssertUnwindSafe(|| job.run(pace)))
@@ -127,21 +142,58 @@ fn conclude(memory: &Memory, backlog: &Backlog, item: Item, outcome: Outcome) {
     };
     match outcome {
         Outcome::Improved(improvement) => memory.events().improved(improvement),
-        Outcome::NotWanted | Outcome::Stopped => {}
+        Outcome::NotWanted | Outcome::Halted(Halt::Stopped) => {}
+        Outcome::Halted(Halt::Postponed) => backlog.postpone(item),
         Outcome::Unimproved(reason) => {
             if reason == Unimproved::NoGain {
                 settle();
             }
             memory.events().unimproved(reason);
         }
-        Outcome::Failed(why) if item.failures == 0 => {
-            tracing::debug!(coding = item.coding.token(), "not improved, once more: {why}");
-            backlog.retry(item);
-        }
         Outcome::Failed(why) => {
-            tracing::warn!(coding = item.coding.token(), "not improved: {why}");
-            settle();
-            memory.events().unimproved(Unimproved::Failed);
+            let again = backlog.retry(item);
+            tracing::warn!(coding = item.coding.token(), failures = item.failures + 1, again, "not improved: {why}");
+            if !again {
+                settle();
+                memory.events().unimproved(Unimproved::Failed);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::events::Events;
+    use super::super::memory::Limits;
+    use super::*;
+    use crate::encode::{Best, Budget};
+    use crate::header::Coding;
+    use parking_lot::Mutex;
+
+    #[derive(Default)]
+    struct Counts(Mutex<Vec<Unimproved>>);
+
+    impl Events for Counts {
+        fn unimproved(&self, reason: Unimproved) {
+            self.0.lock().push(reason);
+        }
+    }
+
+    #[test]
+    fn what_fails_three_times_is_counted_and_left() {
+        let counts = Arc::new(Counts::default());
+        let limits = Limits { capacity: 1 << 20, max_object: 1 << 20, max_variants: 1 };
+        let config = Config { after_hits: 1, best: Best::default(), min_size: 0 };
+        let memory = Memory::new(limits, counts.clone()).improving(config, Arc::new(Budget::new(0)));
+        let backlog = memory.backlog().unwrap();
+        let mut item = Item::new(ResourceKey([0; 16]), 1, Coding::Brotli, 7);
+        for failures in 1..=2 {
+            conclude(&memory, backlog, item, Outcome::Failed("once".to_owned()));
+            item = backlog.waiting()[0];
+            assert_eq!((item.failures, backlog.waiting().len(), counts.0.lock().len()), (failures, 1, 0));
+        }
+        let backlog = Backlog::new(config, Arc::new(Budget::new(0)), counts.clone());
+        conclude(&memory, &backlog, item, Outcome::Failed("again".to_owned()));
+        assert_eq!((backlog.waiting().len(), counts.0.lock().as_slice()), (0, &[Unimproved::Failed][..]));
     }
 }

@@ -32,10 +32,17 @@ const CRAWL: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5);
 /// How soon it is noticed that the load has gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long memory is held for work that stands still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// It is time to stop.
+/// Why work is broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
+pub enum Halt {
+    /// It is time to stop.
+    Stopped,
+    /// Others need the memory, or there is no telling when it can go on: later, from the beginning.
+    Postponed,
+}
 
 /// The clock of the improver.
 pub struct Pace<'a> {
@@ -53,16 +60,19 @@ impl<'a> Pace<'a> {
     }
 
     /// Before a job: not while there is no time for it.
-    pub fn begin(&mut self) -> Result<(), Stopped> {
-        self.hold_still()?;
+    pub fn begin(&mut self) -> Result<(), Halt> {
+        self.hold_still(Duration::MAX)?;
         self.since = Instant::now();
         Ok(())
     }
 
     /// Between two pieces of work: rests when a turn is over. Called often enough, it is how soon a stop is obeyed.
-    pub fn breathe(&mut self) -> Result<(), Stopped> {
+    pub fn breathe(&mut self) -> Result<(), Halt> {
         if self.backlog.is_stopped() {
-            return Err(Stopped);
+            return Err(Halt::Stopped);
+        }
+        if self.backlog.encoders().is_short() {
+            return Err(Halt::Postponed);
         }
         let wall = self.since.elapsed();
         if wall < TURN {
@@ -70,9 +80,11 @@ impl<'a> Pace<'a> {
         }
         let cpu = self.settle();
         if self.backlog.rest(rest(wall, cpu, (self.pressure)())) {
-            return Err(Stopped);
+            return Err(Halt::Stopped);
         }
-        self.begin()
+        self.hold_still(PATIENCE)?;
+        self.since = Instant::now();
+        Ok(())
     }
 
     /// Counts the CPU time since the last count.
@@ -83,10 +95,14 @@ impl<'a> Pace<'a> {
         used
     }
 
-    fn hold_still(&self) -> Result<(), Stopped> {
+    fn hold_still(&self, patience: Duration) -> Result<(), Halt> {
+        let start = Instant::now();
         while (self.pressure)() == Load::Saturated {
+            if start.elapsed() >= patience {
+                return Err(Halt::Postponed);
+            }
             if self.backlog.rest(LOOK_AGAIN) {
-                return Err(Stopped);
+                return Err(Halt::Stopped);
             }
         }
         Ok(())
@@ -109,13 +125,13 @@ mod tests {
     use super::super::super::events::Silent;
     use super::*;
     use crate::cache::improve::Config;
-    use crate::encode::Best;
+    use crate::encode::{Best, Budget};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn backlog() -> Backlog {
-        let config = Config { after_hits: 1, best: Best::default(), min_size: 0, memory: 0 };
-        Backlog::new(config, Arc::new(Silent))
+        let config = Config { after_hits: 1, best: Best::default(), min_size: 0 };
+        Backlog::new(config, Arc::new(Budget::new(1 << 20)), Arc::new(Silent))
     }
 
     #[test]
@@ -153,7 +169,7 @@ mod tests {
                 std::thread::yield_now();
             }
             backlog.stop();
-            assert_eq!(waiting.join().unwrap(), Err(Stopped));
+            assert_eq!(waiting.join().unwrap(), Err(Halt::Stopped));
         });
     }
 
@@ -168,7 +184,11 @@ mod tests {
         }
         pace.breathe().unwrap();
         assert!(start.elapsed() >= 2 * TURN);
+        let all = backlog.encoders().reserve(1 << 20);
+        assert_eq!(pace.breathe(), Err(Halt::Postponed), "others need the memory");
+        drop(all);
+        assert_eq!(pace.breathe(), Ok(()));
         backlog.stop();
-        assert_eq!(pace.breathe(), Err(Stopped));
+        assert_eq!(pace.breathe(), Err(Halt::Stopped));
     }
 }

@@ -7,7 +7,7 @@ use super::super::variant::Variant;
 use crate::encode::{Best, Setup, best};
 use crate::header::Coding;
 
-/// What the operator allows, and what there is room for.
+/// What the operator allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Hits of one coding, since it was stored.
@@ -15,8 +15,6 @@ pub struct Config {
     pub best: Best,
     /// Identity bytes below which compression is left alone altogether.
     pub min_size: u64,
-    /// Heap that the encoder may take.
-    pub memory: u64,
 }
 
 /// A stored body, as far as the choice depends on it.
@@ -51,6 +49,8 @@ impl Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
     pub setup: Setup,
+    /// Heap that it takes: the encoder, a decoder, and what comes out, collected and copied once to its size.
+    pub heap: u64,
     /// Bytes that clients would have been spared so far: hits x bytes to save.
     pub worth: u64,
     /// More bytes than this are no gain.
@@ -81,8 +81,11 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(10);
 const LEAST_GAIN: u64 = 64;
 const LEAST_GAIN_PERCENT: u64 = 2;
 
-/// The next thing to do with a body that was hit.
-pub fn plan(body: &Body, config: &Config) -> Result<Task, Left> {
+/// More memory than this is not worth having: the essay of [`best`](crate::encode::best).
+const LARGEST: u64 = 40 << 20;
+
+/// The next thing to do with a body that was hit, in so much memory.
+pub fn plan(body: &Body, config: &Config, memory: u64) -> Result<Task, Left> {
     if body.coding == Coding::Identity {
         return Err(Left::Identity);
     }
@@ -103,9 +106,16 @@ pub fn plan(body: &Body, config: &Config) -> Result<Task, Left> {
     if body.lasts < SHORTEST_LIFE {
         return Err(Left::ShortLived);
     }
-    let setup = best(body.coding, config.best, length, config.memory).ok_or(Left::TooLong)?;
+    let beside = decoder_heap(length) + 2 * body.stored;
+    let room = memory.min(LARGEST).saturating_sub(beside);
+    let setup = best(body.coding, config.best, length, room).ok_or(Left::TooLong)?;
     let worth = body.hits.saturating_mul(expected(body.coding, body.stored));
-    Ok(Task { setup, worth, limit })
+    Ok(Task { setup, heap: setup.heap() + beside, worth, limit })
+}
+
+/// A window that covers the body, as far as any encoder's goes, and tables.
+fn decoder_heap(length: u64) -> u64 {
+    length.checked_next_power_of_two().unwrap_or(u64::MAX).min(8 << 20) + (256 << 10)
 }
 
 /// The most bytes that are a gain over `stored`; none where there is nothing to gain.
@@ -130,8 +140,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CONFIG: Config =
-        Config { after_hits: 3, best: Best { brotli: 11, zstd: 19 }, min_size: 1024, memory: 32 << 20 };
+    const CONFIG: Config = Config { after_hits: 3, best: Best { brotli: 11, zstd: 19 }, min_size: 1024 };
+    const ROOM: u64 = 24 << 20;
     const BODY: Body = Body {
         coding: Coding::Brotli,
         codable: true,
@@ -156,23 +166,36 @@ mod tests {
             (Body { lasts: Duration::from_secs(9), ..BODY }, Left::ShortLived),
         ];
         for (body, left) in table {
-            assert_eq!(plan(&body, &CONFIG), Err(left), "{body:?}");
+            assert_eq!(plan(&body, &CONFIG, ROOM), Err(left), "{body:?}");
         }
-        assert_eq!(plan(&BODY, &Config { memory: 1000, ..CONFIG }), Err(Left::TooLong));
+        assert_eq!(plan(&BODY, &CONFIG, 1 << 20), Err(Left::TooLong));
     }
 
     #[test]
     fn what_is_done_with_the_rest() {
-        let task = plan(&BODY, &CONFIG).unwrap();
+        let task = plan(&BODY, &CONFIG, ROOM).unwrap();
         assert_eq!((task.setup.coding, task.setup.level), (Coding::Brotli, 11));
         assert_eq!(task.limit, 9_800, "2 %");
-        assert_eq!(plan(&Body { stored: 2_000, ..BODY }, &CONFIG).unwrap().limit, 1_936, "64 bytes");
+        assert_eq!(plan(&Body { stored: 2_000, ..BODY }, &CONFIG, ROOM).unwrap().limit, 1_936, "64 bytes");
         // More hits, or more to save, come first; gzip has little to gain.
-        let worth = |body: Body| plan(&body, &CONFIG).unwrap().worth;
+        let worth = |body: Body| plan(&body, &CONFIG, ROOM).unwrap().worth;
         assert!(worth(Body { hits: 6, ..BODY }) == 2 * worth(BODY));
         assert!(worth(Body { stored: 20_000, ..BODY }) == 2 * worth(BODY));
         assert!(worth(Body { coding: Coding::Gzip, ..BODY }) < worth(BODY));
         assert!(worth(Body { hits: u64::MAX, ..BODY }) == u64::MAX);
+    }
+
+    #[test]
+    fn what_it_takes_is_within_the_room_there_is() {
+        for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
+            for identity in [2_000, 100_000, 1 << 20, 30 << 20] {
+                for room in [1, 4, 12, 24, 200].map(|mib| mib << 20) {
+                    let body = Body { coding, identity: Some(identity), stored: identity / 5, ..BODY };
+                    let heap = plan(&body, &CONFIG, room).map_or(0, |task| task.heap);
+                    assert!(heap <= room.min(LARGEST), "{coding:?} {identity} {room}: {heap}");
+                }
+            }
+        }
     }
 
     proptest! {

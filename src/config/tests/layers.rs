@@ -161,8 +161,6 @@ fn improvement_is_on_unless_switched_off() {
     assert_eq!(improve("compression = { improve.enabled = false, min_size = \"2KiB\" }"), None);
     let own = improve("compression = { improve = { after_hits = 10, br = 9 }, min_size = \"2KiB\" }").unwrap();
     assert_eq!((own.after_hits, own.best.brotli, own.best.zstd, own.min_size), (10, 9, 19, 2048));
-    let memory = |budget: &str| improve(&format!("memory.budget = \"{budget}\"")).unwrap().memory;
-    assert_eq!((memory("16MiB"), memory("100MiB"), memory("1GiB")), (16 << 20, 25 << 20, 40 << 20));
 }
 
 #[test]

@@ -179,3 +179,26 @@ fn what_the_app_compressed_is_left_alone_and_so_is_everything_when_it_is_off() {
     assert_eq!((metrics.sum("vacpack_improve_queued", &[]), given_up(&metrics)), (0.0, 0.0));
     assert_eq!(metrics.sum("vacpack_improve_cpu_seconds_total", &[]), 0.0);
 }
+
+#[test]
+fn an_operator_holds_it_still_and_lets_it_go_on() {
+    let (_origin, vacpack) = stage(tagged(), ON);
+    let tell = |what: &str| vacpack.ask_admin(&Call::post(&format!("/improve/{what}"), ""));
+    let seen = |family: &str| vacpack.metrics().sum(family, &[]);
+    let paused = tell("pause");
+    assert_eq!((paused.status, paused.text().as_str()), (200, "{\"paused\":true}\n"));
+    let cold = vacpack.get_as("/page", "br").body;
+    for _turn in 0..20 {
+        assert_eq!(vacpack.get_as("/page", "br").body, cold);
+    }
+    assert_eq!((seen("vacpack_improve_paused"), seen("vacpack_improve_cpu_seconds_total")), (1.0, 0.0));
+    assert_eq!(tell("resume").text(), "{\"paused\":false}\n");
+    until("the page to become smaller", || (vacpack.get_as("/page", "br").body.len() < cold.len()).then_some(()));
+    assert_eq!(seen("vacpack_improve_paused"), 0.0);
+
+    let forwarded = vacpack.ask_admin(&Call::post("/improve/pause", "").field("X-Forwarded-For", "192.0.2.1"));
+    assert_eq!((forwarded.status, seen("vacpack_improve_paused")), (403, 0.0));
+    assert_eq!(vacpack.ask_admin(&Call::get("/improve/pause")).status, 405);
+    let (_origin, off) = stage(tagged(), "compression.improve = false");
+    assert_eq!(off.ask_admin(&Call::post("/improve/pause", "")).status, 409);
+}
