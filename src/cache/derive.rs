@@ -133,8 +133,9 @@ impl Job {
         };
         let one = Arc::new(one);
         made[self.to as usize] = Arc::downgrade(&one);
-        self.memory.keep(self.key, &self.variant, &one);
+        // Counted before others can see it.
         self.memory.events().derived(derivation);
+        self.memory.keep(self.key, &self.variant, &one);
         Derived::Whole(one)
     }
 
