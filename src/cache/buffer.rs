@@ -47,6 +47,25 @@ impl FillBudget {
     }
 }
 
+/// Room for bytes of a fill that wait outside of its buffer. Given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    bytes: u64,
+    budget: Arc<FillBudget>,
+}
+
+impl Share {
+    pub fn of(budget: &Arc<FillBudget>, bytes: u64) -> Option<Self> {
+        budget.reserve(bytes).then(|| Self { bytes, budget: budget.clone() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes);
+    }
+}
+
 /// Fills hold their share of the memory already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverBudget;
@@ -148,6 +167,16 @@ mod tests {
         assert_eq!(budget.held(), 0);
         two.write(&[1]).unwrap();
         assert_eq!(two.finish().len(), 1);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn what_waits_outside_takes_from_the_same_budget() {
+        let budget = Arc::new(FillBudget::new(100));
+        let share = Share::of(&budget, 60).unwrap();
+        assert!(Share::of(&budget, 60).is_none());
+        drop(share);
+        assert!(Share::of(&budget, 60).is_some());
         assert_eq!(budget.held(), 0);
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
-use super::buffer::FillBudget;
+use super::buffer::{FillBudget, Share};
 use super::clock::Moment;
 use super::events::{Events, EvictionCause};
 use super::improve::{self, Backlog};
@@ -155,6 +155,11 @@ impl Memory {
     /// Bytes held by bodies that are still coming in.
     pub fn fills_in_flight(&self) -> u64 {
         self.fills.held()
+    }
+
+    /// Room in the budget of the fills for bytes of one that wait to be sent; None where there is none left.
+    pub fn share(&self, bytes: u64) -> Option<Share> {
+        Share::of(&self.fills, bytes)
     }
 
     /// This resource lately turned out larger than `max_object`: do not collapse requests on it, do not buffer it.

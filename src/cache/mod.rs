@@ -38,6 +38,7 @@ mod tests;
 pub mod variant;
 mod weight;
 
+pub use buffer::Share;
 pub use clock::Moment;
 pub use events::{Derivation, Events, EvictionCause, Improvement, Refusal, Silent, Unimproved};
 pub use fill::{BodyFacts, FillOutcome, FillPlan};

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
+use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
 use crate::cache::{BodyFacts, FillPlan, Found};
@@ -26,6 +27,10 @@ pub struct Context {
     pub answer: Answer,
     pub phases: Phases,
     pub failure: Option<Failure>,
+    /// The client's connection, while it is served beside the fill.
+    pub delivery: Option<Delivery>,
+    /// When the client left, where that was before the end of the request.
+    pub left: Option<Instant>,
     /// Bytes of the request's content so far.
     pub content: u64,
 }
@@ -92,6 +97,8 @@ impl Context {
             answer: Answer::default(),
             phases: Phases::default(),
             failure: None,
+            delivery: None,
+            left: None,
             content: 0,
         }
     }

@@ -11,14 +11,16 @@
 //!           upstream_response_filter inbound, caching    what is one connection's goes; invalidation
 //!           response_cache_filter   caching              may it be stored?
 //! response  response_filter         caching, respond     invalidation; the operator's rules, Cache-Status
+//!                                   delivery             a client whose request fills the cache is not in its way
 //!           fail_to_proxy           failure, respond
-//!           logging                 report               one record
+//!           logging                 delivery, report     the client has it all; one record
 //! ```
 
 mod caching;
 mod connection;
 mod context;
 mod dated;
+mod delivery;
 mod edit;
 mod encoding;
 mod failure;
@@ -66,6 +68,7 @@ use crate::upstream::{Purpose, Upstream};
 
 use connection::{HeadArrival, keepalive};
 use context::Context;
+use delivery::{Delivery, Undelivered};
 use encoding::EncodingBuilder;
 use failure::Failure;
 use forward::Client;
@@ -353,7 +356,9 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         // Before the client hears that its write was done: the next thing it does is to read.
         self.invalidate(session, context);
-        self.finish_head(session, response, context)
+        self.finish_head(session, response, context)?;
+        self.deliver(session, response, context);
+        Ok(())
     }
 
     /// Nothing was sent yet, so any request may try again.
@@ -395,6 +400,10 @@ impl ProxyHttp for Proxy {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
         context.failure = Some(failure);
+        if session.response_written().is_none() {
+            // There is an answer to send yet, on the connection itself.
+            self.delivered(session, context).await;
+        }
         if failure == Failure::Internal {
             tracing::error!(%error, "a request failed by our own fault");
         }
@@ -413,6 +422,8 @@ impl ProxyHttp for Proxy {
         {
             context.failure = Some(Failure::of(error));
         }
+        self.close_phases(session, context);
+        self.delivered(session, context).await;
         self.report(session, context);
     }
 }
@@ -420,6 +431,29 @@ impl ProxyHttp for Proxy {
 impl Proxy {
     fn may_try_again(&self, context: &Context) -> bool {
         context.app.tries <= self.parts.upstream.config().max_retries
+    }
+
+    /// From here on the client's connection is served beside the fill, where there is one.
+    fn deliver(&self, session: &mut Session, response: &ResponseHeader, context: &mut Context) {
+        let Some(fill) = context.answer.fill.as_ref().filter(|fill| fill.outcome.get().is_none()) else {
+            return;
+        };
+        let has_client = session.subrequest_ctx.is_none() && context.delivery.is_none();
+        let is_last = !response.status.is_informational() && !session.is_upgrade_req();
+        if has_client && is_last && session.is_body_done() {
+            context.delivery = Some(Delivery::begin(session, fill.clone(), self.parts.memory));
+        }
+    }
+
+    /// Waits until the client's connection is back.
+    async fn delivered(&self, session: &mut Session, context: &mut Context) {
+        let Some(delivery) = context.delivery.take() else {
+            return;
+        };
+        if let Err(Undelivered { error, at }) = delivery.end(session).await {
+            context.failure.get_or_insert(Failure::of(&error));
+            context.left = Some(at);
+        }
     }
 
     fn count_failure(&self, error: &Error, again: bool) {

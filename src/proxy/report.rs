@@ -16,8 +16,7 @@ use crate::policy::{CacheOutcome, NotStored};
 impl Proxy {
     /// Counts and logs one request.
     pub(super) fn report(&self, session: &mut Session, context: &mut Context) {
-        let now = Instant::now();
-        self.close_phases(session, context, now);
+        let ended = context.left.unwrap_or_else(Instant::now);
         let encoding = session.upstream_modules_ctx.get::<Encoding>();
         let upstream_bytes = encoding.map_or(0, Encoding::received);
         let encoded = encoding.and_then(Encoding::encoded);
@@ -46,14 +45,15 @@ impl Proxy {
             upstream: context.app.reused,
             error: context.failure.map(error_type),
             started: context.received,
-            duration: now - context.started,
+            duration: ended - context.started,
             first_byte: context.answer.first_byte.map(|first| first - context.started),
             phases: context.phases.clone(),
         };
         exchange.record(&self.parts.metrics, &self.parts.access_log, &self.parts.access_rules);
     }
 
-    fn close_phases(&self, session: &Session, context: &mut Context, now: Instant) {
+    /// The app's part has ended; the client's may go on.
+    pub(super) fn close_phases(&self, session: &Session, context: &mut Context) {
         if let Some(lookup) = session.cache.lookup_duration() {
             context.phases.add(Phase::CacheLookup, lookup);
         }
@@ -61,7 +61,7 @@ impl Proxy {
             context.phases.add(Phase::LockWait, wait);
         }
         if let Some(answered) = context.app.answered {
-            context.phases.add(Phase::UpstreamBody, now - answered);
+            context.phases.add(Phase::UpstreamBody, answered.elapsed());
         }
         if let Some(encoded) = session.upstream_modules_ctx.get::<Encoding>().and_then(Encoding::encoded) {
             context.phases.add(Phase::Compress, encoded.busy);

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod fills;
+mod first_client;
 mod freshness;
 mod invalidation;
 mod keys;

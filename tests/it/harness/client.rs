@@ -5,6 +5,7 @@ use super::response::Response;
 use super::socket::Socket;
 use super::wait::DEADLINE;
 use super::wire::{BodyReader, Fields, Framing, Head, read_head};
+use socket2::{Domain, Socket as Socket2, Type};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
@@ -16,7 +17,19 @@ pub struct Client {
 
 impl Client {
     pub fn connect(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&to, DEADLINE).expect("somebody listens");
+        Self::over(TcpStream::connect_timeout(&to, DEADLINE).expect("somebody listens"))
+    }
+
+    /// One whose kernel takes little of what it does not read.
+    pub fn connect_taking_little(to: SocketAddr) -> Self {
+        let socket = Socket2::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+        // Before the connection is made: its window is told then.
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        socket.connect_timeout(&to.into(), DEADLINE).expect("somebody listens");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         let writer = Socket::tcp(stream).expect("connected");
         writer.set_read_timeout(DEADLINE).expect("connected");
         let reader = BufReader::with_capacity(64 * 1024, writer.try_clone().expect("connected"));
@@ -31,6 +44,11 @@ impl Client {
     /// As `send`; says whether the peer still takes bytes.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.writer.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Leaves with a RST.
+    pub fn reset(self) {
+        self.writer.reset_on_close().expect("connected");
     }
 
     /// A second hold of the same connection, to send while this one reads.

@@ -36,6 +36,17 @@ impl H2Client {
         self.ask_all(std::slice::from_ref(call)).pop().expect("one answer to one call")
     }
 
+    /// Leaves after the first bytes of the content.
+    pub fn leave(mut self, call: &Call) {
+        let Self { runtime, send } = &mut self;
+        runtime.block_on(async {
+            let answer = open(send, call).await;
+            let first = async { answer.await.expect("a response head").into_body().data().await };
+            let first = timeout(DEADLINE, first).await.expect("content in time");
+            first.expect("content").expect("of a stream that lives");
+        });
+    }
+
     /// All of them at once, as streams of this connection; the answers in the order of the calls.
     pub fn ask_all(&mut self, calls: &[Call]) -> Vec<Response> {
         let Self { runtime, send } = self;

@@ -1,0 +1,219 @@
+//! A response on its way to the client whose request fills the cache, without that client being in the way.
+//!
+//! The platform reads the app, fills the cache and writes to the first client in one loop: a client that reads slowly
+//! makes the fill slow, one that leaves takes it along, and everybody who waits for the same response waits in vain. So
+//! where a fill was admitted, the connection is taken from under the platform as soon as the head is ready to go. What
+//! the platform writes to from then on is a [`StandIn`](stand_in::StandIn), which takes everything at once; the
+//! connection is served from a task of its own, one [`Piece`] after the other, by the platform's own methods, so that
+//! framing, timers and errors are those of any other response. At the end the connection comes home, to be reused and
+//! reported on.
+//!
+//! ```text
+//!            platform's loop                                    task
+//!   app --> fill --> StandIn --> pieces that wait (bounded) --> connection --> client
+//! ```
+//!
+//! How much may wait for the client, see [`admit`]:
+//! * little ([`LAG`]) at any time;
+//! * while the fill is undecided, as much as the body has, which the fill's own limit bounds: accounted in the budget of
+//!   all fills, and when that is used up the client is waited for;
+//! * once the fill was refused nobody else is served by it: the app is read as fast as the client reads, as without a fill.
+//!
+//! A client that leaves takes nothing along while the fill is undecided. After a refusal the platform is told, and drops
+//! the connection to the app.
+//!
+//! Nothing of this is worth a task for a response that is here as a whole when its head is written, as small ones are: its
+//! fill has ended before the first byte is sent, and it is written to the connection directly. Not asked at all: `HEAD`,
+//! ranges and hits, which fill nothing; background refreshes, which have no client; requests whose content still comes.
+
+mod stand_in;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use pingora::protocols::http::{HttpTask, ServerSession};
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::cache::{FillOutcome, FillPlan, Memory, Share};
+use stand_in::StandIn;
+
+/// What may wait for a client whatever becomes of the fill: enough that the app and the client need not take turns.
+const LAG: usize = 64 * 1024;
+
+/// A connection that is lent out; kept until the request ends.
+pub struct Delivery {
+    home: oneshot::Receiver<Home>,
+}
+
+/// How a connection comes back.
+enum Home {
+    /// As the platform left it, or after the last piece.
+    Returned(Box<ServerSession>),
+    /// The client left, or did not read in time. The connection is closed.
+    Lost { error: Box<Error>, at: Instant },
+    /// The response broke off on our side. The connection is closed, so that the client sees it.
+    BrokeOff,
+}
+
+/// Why a response did not reach its client, and when that was clear.
+pub struct Undelivered {
+    pub error: Box<Error>,
+    pub at: Instant,
+}
+
+/// Something to write to the client.
+struct Piece {
+    task: HttpTask,
+    bytes: usize,
+    /// Its part of the budget, until it is written.
+    _share: Option<Share>,
+}
+
+/// What both ends see of each other.
+#[derive(Default)]
+struct Lane {
+    /// Bytes of body taken and not yet written.
+    waiting: AtomicUsize,
+    /// Bytes of body written.
+    sent: AtomicUsize,
+    /// Less is waiting, or nobody is left to write it.
+    moved: Notify,
+}
+
+/// May another piece wait for the client?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    Take,
+    /// If the budget of the fills has room for it.
+    TakeOnBudget,
+    /// Not before the client has read.
+    Wait,
+}
+
+fn admit(waiting: usize, fill: Option<&FillOutcome>) -> Admission {
+    match fill {
+        _ if waiting < LAG => Admission::Take,
+        None => Admission::TakeOnBudget,
+        // The platform has the rest of the body in its hands: nothing more is read from the app.
+        Some(FillOutcome::Stored { .. }) => Admission::Take,
+        Some(FillOutcome::Refused(_)) => Admission::Wait,
+    }
+}
+
+impl Delivery {
+    /// Takes the connection from under the platform.
+    pub fn begin(session: &mut Session, fill: Arc<FillPlan>, memory: &'static Memory) -> Self {
+        let (give_back, home) = oneshot::channel();
+        // The unit is the platform's own blank; nobody sees it.
+        let blank = Box::new(ServerSession::new_custom(Box::new(())));
+        let client = std::mem::replace(&mut session.downstream_session, blank);
+        let stand_in = StandIn::new(client, give_back, fill, memory);
+        *session.downstream_session = ServerSession::new_custom(Box::new(stand_in));
+        Self { home }
+    }
+
+    /// Waits until the client has everything that there is for it, or is gone, and puts the connection back. A client that
+    /// is gone leaves the stand-in behind, which knows what was sent.
+    pub async fn end(self, session: &mut Session) -> std::result::Result<(), Undelivered> {
+        // What has not come to its end by now never will.
+        session.downstream_session.shutdown().await;
+        match self.home.await {
+            Ok(Home::Returned(client)) => session.downstream_session = client,
+            Ok(Home::Lost { error, at }) => return Err(Undelivered { error, at }),
+            Ok(Home::BrokeOff) => {}
+            Err(_) => {
+                let error = Error::explain(ErrorType::InternalError, "the delivery of a response ended early");
+                return Err(Undelivered { error, at: Instant::now() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes to the client what comes, until the end of it.
+async fn deliver(mut client: Box<ServerSession>, mut pieces: Pieces, give_back: oneshot::Sender<Home>) {
+    let served = pieces.write_to(&mut client).await;
+    // Before anybody hears of it: what comes now is not to be kept for a client that is gone.
+    drop(pieces);
+    let home = match served {
+        Ok(End::Whole) => Home::Returned(client),
+        Ok(End::BrokeOff) => Home::BrokeOff,
+        Err(error) => Home::Lost { error, at: Instant::now() },
+    };
+    // The request has ended without waiting: only a panic does that.
+    let _ = give_back.send(home);
+}
+
+/// How what is to be written ended.
+enum End {
+    Whole,
+    BrokeOff,
+}
+
+/// The receiving end. Whichever way it goes, nobody goes on waiting for it.
+struct Pieces {
+    queue: mpsc::UnboundedReceiver<Piece>,
+    lane: Arc<Lane>,
+}
+
+impl Pieces {
+    async fn write_to(&mut self, client: &mut ServerSession) -> Result<End> {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = self.queue.recv() => piece,
+                // A client has nothing to say now: what comes is its end, and an error.
+                left = client.read_body_or_idle(true) => {
+                    left.map_err(|error| error.into_down())?;
+                    continue;
+                }
+            };
+            let Some(Piece { task, bytes, _share }) = piece else {
+                return Ok(End::BrokeOff);
+            };
+            let end = task.is_end();
+            let written = client.response_duplex_vec(vec![task]).await;
+            self.lane.sent.store(client.body_bytes_sent(), Ordering::Relaxed);
+            written.map_err(|error| error.into_down())?;
+            self.lane.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.lane.moved.notify_one();
+            if end {
+                return Ok(End::Whole);
+            }
+        }
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.lane.moved.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Refusal;
+
+    #[test]
+    fn only_a_fill_lets_a_client_lag_behind() {
+        let stored = FillOutcome::Stored { bytes: 1 };
+        let refused = FillOutcome::Refused(Refusal::TooLarge);
+        for (waiting, fill, admission) in [
+            (0, None, Admission::Take),
+            (LAG - 1, None, Admission::Take),
+            (LAG, None, Admission::TakeOnBudget),
+            (0, Some(&refused), Admission::Take),
+            (LAG - 1, Some(&refused), Admission::Take),
+            (LAG, Some(&refused), Admission::Wait),
+            (usize::MAX, Some(&refused), Admission::Wait),
+            (usize::MAX, Some(&stored), Admission::Take),
+        ] {
+            assert_eq!(admit(waiting, fill), admission, "{waiting} {fill:?}");
+        }
+    }
+}
