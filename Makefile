@@ -54,6 +54,8 @@ conformance: build
 	@test -d '$(CACHE_TESTS_DIR)/test-engine' || { echo 'CACHE_TESTS_DIR: not a checkout of http-tests/cache-tests' >&2; exit 64; }
 	node tests/conformance/run.mjs '$(CACHE_TESTS_DIR)' $(VACPACK) conf/examples/conformance.toml \
 		benches/runs/$(shell date -u +%F)/conformance.txt
+	node tests/conformance/run.mjs '$(CACHE_TESTS_DIR)' $(VACPACK) conf/examples/conformance.toml \
+		benches/runs/$(shell date -u +%F)/conformance-coded.txt coded
 
 # Those of the tests that need the corpus.
 acceptance: setup corpus

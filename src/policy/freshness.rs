@@ -154,7 +154,7 @@ pub(super) fn freshness(
         return Some(assemble((ttl, FreshnessSource::RouteTtl), age, windows, None));
     }
     let (lifetime, source) = if governing.no_cache() {
-        (Duration::ZERO, FreshnessSource::NoCache)
+        kept_for_validation(status, response, governing, now)?
     } else {
         lifetime(status, response, governing, rules, age, now)?
     };
@@ -165,6 +165,20 @@ pub(super) fn freshness(
     };
     let windows = StaleWindows::granted(governing, operator);
     Some(assemble((lifetime, source), age, windows, Some(governing)))
+}
+
+/// §5.2.2.4: `no-cache` takes every lifetime away, but is no leave to store. §3 asks for one of those: a lifetime,
+/// `public`, or "a status code that is defined as heuristically cacheable".
+fn kept_for_validation(
+    status: StatusCode,
+    response: &HeaderMap,
+    governing: &Governing,
+    now: SystemTime,
+) -> Option<Lifetime> {
+    let leave = status::heuristically_cacheable(status)
+        || governing.directives.public
+        || explicit(response, governing, now).is_some();
+    leave.then_some((Duration::ZERO, FreshnessSource::NoCache))
 }
 
 /// The route's `ttl` in place of the app's word; `None` where the app is asked.

@@ -146,9 +146,10 @@ impl RequestDirectives {
     }
 
     /// §5.2.1.1: "Unless the max-stale request directive is also present, the client does not wish
-    /// to receive a stale response"; the same holds for one who wants it fresh for a while yet.
+    /// to receive a stale response". One who wants it fresh for a while yet (§5.2.1.3) does not, whatever else it says:
+    /// a stale answer in the place of one that is too nearly stale would be the worse of the two.
     fn wants_fresh(&self) -> bool {
-        self.max_stale.is_none() && (self.max_age.is_some() || self.min_fresh.is_some())
+        self.min_fresh.is_some() || (self.max_age.is_some() && self.max_stale.is_none())
     }
 }
 
@@ -209,9 +210,12 @@ fn doubt(stored: &StoredFreshness, request: &RequestDirectives, now: SystemTime)
 
 /// §4.2.4: may the stale response answer now, the app reachable or not?
 fn stale_use(stored: &StoredFreshness, request: &RequestDirectives, now: SystemTime) -> Option<StaleUse> {
+    if request.wants_fresh() {
+        return None;
+    }
     let staleness = stored.staleness(now);
     // RFC 5861, §3
-    if staleness < stored.stale_while_revalidate && !request.wants_fresh() {
+    if staleness < stored.stale_while_revalidate {
         return Some(StaleUse::WhileRevalidate);
     }
     // §5.2.1.2, unless the app forbids it (§5.2.2.2)
