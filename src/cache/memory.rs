@@ -18,6 +18,7 @@ use super::improve::{self, Backlog};
 use super::key::ResourceKey;
 use super::map::{Change, Map};
 use super::purge::{PurgeLog, Scope};
+use super::refreshes::Refreshes;
 use super::representation::Representation;
 use super::resource::Resource;
 use super::storage::RefreshPlan;
@@ -57,6 +58,7 @@ pub struct Memory {
     fills: Arc<FillBudget>,
     purges: PurgeLog,
     oversize: Cache<ResourceKey, ()>,
+    refreshes: Refreshes,
     generations: AtomicU64,
     events: Arc<dyn Events>,
     derivations: Arc<Semaphore>,
@@ -72,6 +74,7 @@ impl Memory {
             fills: Arc::new(FillBudget::new((limits.capacity / FILL_SHARE).max(limits.max_object))),
             purges: PurgeLog::default(),
             oversize: Cache::builder().max_capacity(OVERSIZE_KEYS).time_to_live(REMEMBER_OVERSIZE).build(),
+            refreshes: Refreshes::new(),
             generations: AtomicU64::new(0),
             derivations: Arc::new(Semaphore::new(cores)),
             backlog: None,
@@ -165,6 +168,11 @@ impl Memory {
     /// This resource lately turned out larger than `max_object`: do not collapse requests on it, do not buffer it.
     pub fn known_oversize(&self, key: &ResourceKey) -> bool {
         self.oversize.contains_key(key)
+    }
+
+    /// The refreshes that failed lately.
+    pub fn refreshes(&self) -> &Refreshes {
+        &self.refreshes
     }
 
     /// Lets go of what has expired or was cleared. Traffic does it too; call it on a timer, or before reading a gauge.

@@ -29,6 +29,7 @@ pub mod key;
 mod map;
 pub mod memory;
 pub mod purge;
+mod refreshes;
 pub mod representation;
 pub mod resource;
 pub mod storage;

@@ -120,6 +120,7 @@ fn cache_rules(cache: Settings<'_>, targets: Vec<HeaderName>) -> Rules {
         set_cookie: set_cookie(cache.text("set_cookie")),
         stale_while_revalidate: stale.time("while_revalidating"),
         stale_if_error: stale.time("on_error"),
+        stale_limit: stale.time("limit"),
         heuristic: cache.flag("heuristic"),
         negative: negative.filter_map(|(status, node)| Some((parsed(status), node.time()?))).collect(),
         targets,

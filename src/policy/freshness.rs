@@ -150,7 +150,7 @@ pub(super) fn freshness(
 ) -> Option<Freshness> {
     let age = corrected_initial_age(response, now);
     if let Some(ttl) = overriding_ttl(status, rules) {
-        let windows = StaleWindows::of_operator(rules);
+        let windows = StaleWindows::of_operator(rules).at_most(rules.stale_limit);
         return Some(assemble((ttl, FreshnessSource::RouteTtl), age, windows, None));
     }
     let (lifetime, source) = if governing.no_cache() {
@@ -163,7 +163,7 @@ pub(super) fn freshness(
         FreshnessSource::Negative => StaleWindows::default(),
         _ => StaleWindows::of_operator(rules),
     };
-    let windows = StaleWindows::granted(governing, operator);
+    let windows = StaleWindows::granted(governing, operator).at_most(rules.stale_limit);
     Some(assemble((lifetime, source), age, windows, Some(governing)))
 }
 

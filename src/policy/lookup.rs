@@ -145,6 +145,12 @@ impl RequestDirectives {
         }
     }
 
+    /// A client's wishes are as good as the app's word, and no better: nothing is staler than the operator's limit.
+    pub fn within(self, stale_limit: Duration) -> Self {
+        let within = |wish: Option<Duration>| wish.map(|wish| wish.min(stale_limit));
+        Self { max_stale: within(self.max_stale), stale_if_error: within(self.stale_if_error), ..self }
+    }
+
     /// §5.2.1.1: "Unless the max-stale request directive is also present, the client does not wish
     /// to receive a stale response". One who wants it fresh for a while yet (§5.2.1.3) does not, whatever else it says:
     /// a stale answer in the place of one that is too nearly stale would be the worse of the two.

@@ -11,6 +11,7 @@
 //! | may the app's answer be stored (§3)? | [`Freshness`] or [`NotStored`] | [`mod@store`] |
 //! | which of its fields (§3.1)? | [`unstored_fields`] | [`fields`] |
 //! | for how long, and how stale after that (§4.2)? | [`Freshness`] | [`freshness`], [`age`], [`stale`] |
+//! | a refresh failed: when is the next one due? | [`Backoff`] | [`backoff`] |
 //! | what does a 304 change (§4.3.4)? | edits of the head | [`revalidate`] |
 //! | what does an unsafe method make invalid (§4.4)? | targets | [`invalidate`] |
 //! | what became of the request, in one word? | [`CacheOutcome`] | [`outcome`] |
@@ -25,6 +26,7 @@
 //! requests ([`mod@store`]). It never stores more, except on the operator's word.
 
 pub mod age;
+pub mod backoff;
 pub mod condition;
 pub mod fields;
 pub mod freshness;
@@ -42,6 +44,7 @@ pub mod variant;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use backoff::Backoff;
 pub use condition::{Precondition, Validators, precondition, range_applies};
 pub use fields::unstored_fields;
 pub use freshness::{Freshness, FreshnessSource};

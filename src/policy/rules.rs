@@ -21,6 +21,8 @@ pub struct Rules {
     /// [`super::stale`]).
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
+    /// Nothing is served staler than this, whoever allows it.
+    pub stale_limit: Duration,
     /// §4.2.2: a lifetime from `Last-Modified` where nothing else gives one.
     pub heuristic: bool,
     /// Lifetimes by status, where the app gives none; errors take theirs only from here.
@@ -52,6 +54,7 @@ impl Default for Rules {
             set_cookie: SetCookie::Refuse,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
+            stale_limit: Duration::MAX,
             heuristic: false,
             negative: Vec::new(),
             targets: vec![HeaderName::from_static("cdn-cache-control")],

@@ -10,6 +10,8 @@
 //! send when they want a shared cache to do exactly that; §4.2.4 forbids stale use "by an explicit
 //! in-protocol directive", and a window the app wrote beside `s-maxage` is as explicit as its
 //! implication. An operator's default is not.
+//!
+//! However it came to be, no window is longer than the operator's limit; nor is a client's `max-stale`.
 
 use std::time::Duration;
 
@@ -42,6 +44,11 @@ impl StaleWindows {
         .clamped()
     }
 
+    /// No longer than the operator lets anybody grant.
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self { while_revalidate: self.while_revalidate.min(limit), if_error: self.if_error.min(limit) }
+    }
+
     /// The table above. `operator` is what the operator would grant to this response.
     pub fn granted(governing: &Governing, operator: Self) -> Self {
         let directives = &governing.directives;
@@ -61,7 +68,7 @@ impl StaleWindows {
     }
 
     fn clamped(self) -> Self {
-        Self { while_revalidate: self.while_revalidate.min(GREATEST), if_error: self.if_error.min(GREATEST) }
+        self.at_most(GREATEST)
     }
 }
 

@@ -22,7 +22,7 @@ use super::context::{AppHead, Context};
 use super::edit::apply_to;
 use super::judgement::{self, Admission, Condition, Reuse};
 use super::request::{Request, fills};
-use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
+use crate::cache::{self, FillOutcome, FillPlan, Found, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::policy::lookup::{StaleUse, ValidateReason};
@@ -97,6 +97,7 @@ impl Proxy {
                 return Some(ForcedFreshness::ForceMiss);
             }
         };
+        let generation = found.variant.generation;
         context.answer.found = Some(found);
         match verdict {
             // A purge may have made it stale before its time.
@@ -105,7 +106,11 @@ impl Proxy {
                 context.answer.forward = Some(Forward::Stale);
                 None
             }
-            Lookup::Stale(StaleUse::MaxStale) => Some(ForcedFreshness::ForceFresh),
+            Lookup::Stale(StaleUse::MaxStale) => Some(served_stale(context)),
+            // To the platform it is fresh: a stale one it would refresh.
+            Lookup::Stale(StaleUse::WhileRevalidate) if self.is_held_off(session, generation) => {
+                Some(served_stale(context))
+            }
             Lookup::Stale(StaleUse::WhileRevalidate) => {
                 context.answer.forward = Some(Forward::Stale);
                 None
@@ -120,6 +125,26 @@ impl Proxy {
                 context.answer.forward = Some(Forward::Stale);
                 Some(ForcedFreshness::ForceExpired)
             }
+        }
+    }
+
+    /// The refresh itself, which has no client, is never held off.
+    fn is_held_off(&self, session: &Session, generation: u64) -> bool {
+        session.subrequest_ctx.is_none() && self.parts.memory.refreshes().held_off(generation)
+    }
+
+    /// What became of the stored response that was to be refreshed, so that the next refresh waits after one that failed.
+    pub(super) fn note_refresh(&self, session: &Session, context: &Context) {
+        let Some(found) = &context.answer.found else {
+            return;
+        };
+        let fill = context.answer.fill.as_ref().and_then(|fill| fill.outcome.get());
+        let stored = matches!(fill, Some(FillOutcome::Stored { .. }));
+        let refreshes = self.parts.memory.refreshes();
+        if stored || session.cache.phase() == CachePhase::Revalidated {
+            refreshes.succeeded(found.variant.generation);
+        } else if session.subrequest_ctx.is_some() && context.app.tries > 0 {
+            refreshes.failed(found.variant.generation);
         }
     }
 
@@ -304,6 +329,12 @@ impl Proxy {
             self.parts.memory.invalidate(&key);
         }
     }
+}
+
+/// It answers although it is stale, and the app is not asked.
+fn served_stale(context: &mut Context) -> ForcedFreshness {
+    context.answer.served_stale = true;
+    ForcedFreshness::ForceFresh
 }
 
 fn forward(reason: ValidateReason) -> Forward {

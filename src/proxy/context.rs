@@ -75,6 +75,8 @@ pub struct Answer {
     pub predicted: bool,
     /// The stored response that answers, or is being validated.
     pub found: Option<Found>,
+    /// It answers although it is stale, and the app is not asked.
+    pub served_stale: bool,
     /// A condition of the request does not hold: 412.
     pub precondition_failed: bool,
     /// The tag of the client's own copy, for a 304.

@@ -424,6 +424,7 @@ impl ProxyHttp for Proxy {
         }
         self.close_phases(session, context);
         self.delivered(session, context).await;
+        self.note_refresh(session, context);
         self.report(session, context);
     }
 }

@@ -71,6 +71,7 @@ impl Proxy {
 
 fn outcome(phase: CachePhase, context: &Context) -> CacheOutcome {
     match phase {
+        CachePhase::Hit if context.answer.served_stale => CacheOutcome::Stale,
         CachePhase::Hit => CacheOutcome::Hit,
         CachePhase::StaleUpdating => CacheOutcome::Updating,
         CachePhase::Stale => CacheOutcome::Stale,

@@ -35,12 +35,12 @@ impl Request {
         let host = authority(head);
         let (route_index, route) = routes.find(&head.method, &host, head.uri.path());
         Self {
+            directives: RequestDirectives::parse(&head.headers).within(route.cache.stale_limit),
             route: route.clone(),
             route_index,
             client,
             host,
             facts: facts(head),
-            directives: RequestDirectives::parse(&head.headers),
             websocket: is_websocket(head),
             view: None,
         }

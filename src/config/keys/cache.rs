@@ -6,6 +6,12 @@ use crate::config::kind::{Form, Kind, LIFETIME, SHORT_WAIT};
 const STALE: &[Key] = &[
     Key::new("while_revalidating", LIFETIME, r#""0s""#, "While a fresh one is fetched in the background (RFC 5861)."),
     Key::new("on_error", LIFETIME, r#""0s""#, "While the app fails (RFC 5861)."),
+    Key::new(
+        "limit",
+        LIFETIME,
+        r#""7d""#,
+        "The most that anybody can allow: the two above, the app's own fields, and a client's `max-stale`.",
+    ),
 ];
 
 const KEY: &[Key] = &[

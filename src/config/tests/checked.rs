@@ -5,6 +5,7 @@ use super::super::kind::Kind;
 use super::super::limits;
 use super::{Directory, loaded, report};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 fn each(keys: &'static [Key], path: &str, visit: &mut dyn FnMut(&'static Key, &str)) {
     for key in keys {
@@ -62,8 +63,9 @@ fn defaults_are_the_components_own() {
     assert_eq!(config.log.level, crate::metrics::log::Level::default());
     let route = &config.routes.fallback;
     assert_eq!(route.headers, crate::cdn::HeaderRules::default());
-    let rules = crate::policy::Rules { negative: route.cache.negative.clone(), ..Default::default() };
-    assert_eq!(route.cache, rules);
+    // Left to themselves the rules are the RFC's; these two are what the product adds.
+    let (negative, stale_limit) = (route.cache.negative.clone(), Duration::from_secs(7 * 24 * 60 * 60));
+    assert_eq!(route.cache, crate::policy::Rules { negative, stale_limit, ..Default::default() });
 }
 
 #[test]

@@ -186,6 +186,24 @@ fn heuristics_where_switched_on() {
     }
 }
 
+#[test]
+fn no_window_is_longer_than_the_limit() {
+    for (stale_while_revalidate, stale_if_error, ttl) in [(20, 200, None), (5, 5, None), (500, 500, Some(seconds(60)))]
+    {
+        let rules = Rules {
+            stale_while_revalidate: seconds(stale_while_revalidate),
+            stale_if_error: seconds(stale_if_error),
+            stale_limit: seconds(30),
+            override_app: ttl.is_some(),
+            ttl,
+            ..Rules::default()
+        };
+        let found = of(200, &[("cache-control", "max-age=1, stale-if-error=60")], &rules).unwrap();
+        assert_eq!(found.stale_while_revalidate, seconds(stale_while_revalidate.min(30)));
+        assert_eq!(found.stale_if_error, seconds(30));
+    }
+}
+
 #[rustfmt::skip]
 #[test]
 fn stale_windows_by_whose_word_they_are() {

@@ -71,6 +71,21 @@ fn request_directives_by_clause() {
     }
 }
 
+#[test]
+fn a_client_takes_nothing_staler_than_the_operator_allows() {
+    let limit = seconds(10);
+    for (said, max_stale, stale_if_error) in [
+        ("max-stale", Some(10), None),
+        ("max-stale=5", Some(5), None),
+        ("max-stale=60, stale-if-error=60", Some(10), Some(10)),
+        ("max-age=60, stale-if-error=5", None, Some(5)),
+    ] {
+        let wishes = RequestDirectives::parse(&head(&[("cache-control", said)])).within(limit);
+        assert_eq!(wishes.max_stale, max_stale.map(seconds), "{said}");
+        assert_eq!(wishes.stale_if_error, stale_if_error.map(seconds), "{said}");
+    }
+}
+
 #[rustfmt::skip]
 #[test]
 fn what_the_app_forbids_or_grants() {

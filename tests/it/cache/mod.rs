@@ -10,4 +10,5 @@ mod ranges;
 mod representations;
 mod reuse;
 mod revalidation;
+mod stale;
 mod storing;
