@@ -139,6 +139,11 @@ impl Variant {
         &self.codings
     }
 
+    /// The validator of its content in this coding, stored or not.
+    pub fn etag(&self, coding: Coding) -> EntityTag {
+        self.common().etag(coding)
+    }
+
     pub fn hits(&self) -> u64 {
         self.shared.hits.iter().map(|hits| hits.load(Ordering::Relaxed)).sum()
     }

@@ -31,6 +31,22 @@ fn conditional(origin: &Origin) -> Seen {
 }
 
 #[test]
+fn a_coding_made_while_the_app_confirms_has_its_own_tag() {
+    let origin = Origin::start();
+    origin.on_path("/", |request| match request.field("If-None-Match") {
+        Some("\"v1\"") => Answer::status(304).field("ETag", "\"v1\"").fresh("max-age=0"),
+        _ => Answer::html(page(20_000)).field("ETag", "\"v1\"").fresh("max-age=0"),
+    });
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get_as("/", "br");
+    for coding in ["zstd", "gzip", "br"] {
+        let response = vacpack.get_as("/", coding);
+        assert_eq!((response.outcome(), response.coding()), ("revalidated", coding));
+        assert_eq!(response.field("ETag"), Some(format!("\"v1-{coding}\"").as_str()));
+    }
+}
+
+#[test]
 fn a_304_renews_the_stored_answer() {
     for coding in ["br", "gzip", ""] {
         let origin = Origin::start();
