@@ -35,6 +35,8 @@ pub struct FillPlan {
     pub coding: Coding,
     /// vacpack may code this body, so that other codings can be derived.
     pub codable: bool,
+    /// The app had coded this body: its own tag is of the coded bytes, and identity gets another.
+    pub app_coded: bool,
     pub selector: Selector,
     pub partition: Partition,
     pub freshness: Freshness,
@@ -132,6 +134,7 @@ impl Fill {
             freshness: plan.freshness,
             stored: self.began,
             codable: plan.codable,
+            app_coded: plan.app_coded,
             identity_length: plan.body.identity_length.get().copied().or(identity),
             tags: plan.tags.as_slice().into(),
         };

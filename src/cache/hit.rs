@@ -80,7 +80,8 @@ mod tests {
 
     fn hit(length: usize) -> Hit {
         let tag = EntityTag::strong("t");
-        let common = Common { status: StatusCode::OK, head: &HeaderMap::new(), tag: &tag, codable: false };
+        let common =
+            Common { status: StatusCode::OK, head: &HeaderMap::new(), tag: &tag, codable: false, app_coded: false };
         let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
         let representation = Representation::new(common, Coding::Identity, body.into()).unwrap();
         Hit::new(Arc::new(representation))

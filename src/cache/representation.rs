@@ -32,6 +32,8 @@ pub struct Common<'a> {
     pub tag: &'a EntityTag,
     /// vacpack may code this body. If not, head and tag go out as the app sent them.
     pub codable: bool,
+    /// The app had coded it: `tag` is of the coded bytes, and every other form has one of its own.
+    pub app_coded: bool,
 }
 
 impl Representation {
@@ -64,8 +66,10 @@ impl Representation {
 
 impl Common<'_> {
     /// The validator of one coding.
-    fn etag(&self, coding: Coding, revision: Option<Revision>) -> EntityTag {
+    pub fn etag(&self, coding: Coding, revision: Option<Revision>) -> EntityTag {
         match revision {
+            _ if coding == Coding::Identity && self.app_coded => self.tag.decoded(),
+            _ if coding == Coding::Identity => self.tag.clone(),
             _ if !self.codable => self.tag.clone(),
             Some(revision) => self.tag.with_revision(coding, revision),
             None => self.tag.with_coding(coding),
@@ -131,7 +135,7 @@ mod tests {
         coding: Coding,
     ) -> Representation {
         let head = head(fields);
-        let common = Common { status: StatusCode::OK, head: &head, tag, codable };
+        let common = Common { status: StatusCode::OK, head: &head, tag, codable, app_coded: false };
         Representation::new(common, coding, Bytes::from_static(b"12345")).unwrap()
     }
 
@@ -173,7 +177,7 @@ mod tests {
     #[test]
     fn other_bytes_have_another_strong_tag_and_keep_it() {
         let (head, strong, weak) = (HeaderMap::new(), tag(false, "abc"), tag(true, "abc"));
-        let common = |tag| Common { status: StatusCode::OK, head: &head, tag, codable: true };
+        let common = |tag| Common { status: StatusCode::OK, head: &head, tag, codable: true, app_coded: false };
         let revised = |tag, body: &'static str| {
             Representation::revised(common(tag), Coding::Brotli, Bytes::from_static(body.as_bytes())).unwrap()
         };
@@ -190,7 +194,8 @@ mod tests {
     #[test]
     fn no_content_has_no_length() {
         let (head, tag) = (HeaderMap::new(), tag(false, "a"));
-        let common = Common { status: StatusCode::NO_CONTENT, head: &head, tag: &tag, codable: false };
+        let common =
+            Common { status: StatusCode::NO_CONTENT, head: &head, tag: &tag, codable: false, app_coded: false };
         let of = Representation::new(common, Coding::Identity, Bytes::new()).unwrap();
         assert_eq!(field(&of, "content-length"), [""; 0]);
     }

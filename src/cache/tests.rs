@@ -147,6 +147,7 @@ fn plan(path: &str, coding: Coding) -> FillPlan {
         app_etag: None,
         coding,
         codable: true,
+        app_coded: false,
         selector: Selector::default(),
         partition: Partition::WHOLE,
         freshness: freshness(60 * SECOND),

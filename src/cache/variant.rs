@@ -49,6 +49,8 @@ pub struct Variant {
     pub stored: Moment,
     /// vacpack may code this body.
     pub codable: bool,
+    /// The app had coded it: its own tag is of the coded bytes.
+    pub app_coded: bool,
     pub identity_length: Option<u64>,
     pub tags: Arc<[String]>,
     /// What the app itself did to the body: `Identity` unless it is not ours to code.
@@ -90,6 +92,7 @@ pub struct Draft {
     pub freshness: Freshness,
     pub stored: Moment,
     pub codable: bool,
+    pub app_coded: bool,
     pub identity_length: Option<u64>,
     pub tags: Arc<[String]>,
 }
@@ -113,6 +116,7 @@ impl Draft {
             freshness: self.freshness,
             stored: self.stored,
             codable: self.codable,
+            app_coded: self.app_coded,
             identity_length: self.identity_length,
             tags: self.tags,
             representations: Vec::new(),
@@ -141,7 +145,8 @@ impl Variant {
 
     /// The validator of its content in this coding, stored or not.
     pub fn etag(&self, coding: Coding) -> EntityTag {
-        self.common().etag(coding)
+        self.representation(coding)
+            .map_or_else(|| self.common().etag(coding, None), |representation| representation.etag.clone())
     }
 
     pub fn hits(&self) -> u64 {
@@ -269,7 +274,13 @@ impl Variant {
     }
 
     pub(super) fn common(&self) -> Common<'_> {
-        Common { status: self.status, head: &self.head, tag: &self.tag, codable: self.codable }
+        Common {
+            status: self.status,
+            head: &self.head,
+            tag: &self.tag,
+            codable: self.codable,
+            app_coded: self.app_coded,
+        }
     }
 
     fn holding(mut self, representations: Vec<Arc<Representation>>) -> Self {

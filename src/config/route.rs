@@ -18,7 +18,7 @@ use crate::cdn::HeaderRules;
 use crate::encode::{Levels, Live};
 use crate::header::Coding;
 use crate::header::media_type::Pattern;
-use crate::negotiate::Offer;
+use crate::negotiate::{Breach, Offer};
 use crate::policy::{Rules, SetCookie};
 use crate::proxy::{Matcher, RequestHeaderRules, Route, Routes};
 
@@ -98,6 +98,12 @@ fn offer(compression: Settings<'_>) -> Offer {
         codings: compression.texts("algorithms").map(coding).collect(),
         min_size: compression.size("min_size"),
         types: compression.list::<Pattern>("types").into_iter().collect(),
+        transcode: compression.flag("transcode"),
+        breach: match compression.text("breach") {
+            "pad" => Breach::Pad,
+            "no-compression" => Breach::NoCompression,
+            _ => Breach::Off,
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::codec::{self, Codec, CodecError};
 use super::level::Setup;
+use super::padding::Padding;
 use crate::header::Coding;
 
 /// Encodes one response body and counts what it cost.
@@ -45,6 +46,15 @@ impl BodyEncoder {
             output_bytes: 0,
             busy: started.elapsed(),
         })
+    }
+
+    /// An encoder whose output is longer than it would have to be.
+    pub fn padded(setup: &Setup, padding: &Padding) -> Result<Self, CodecError> {
+        let mut encoder = Self::new(setup)?;
+        if let Stage::Open(codec) = &mut encoder.stage {
+            codec.pad(padding.as_bytes(), &mut encoder.out)?;
+        }
+        Ok(encoder)
     }
 
     /// Takes a chunk; returns what is ready, often nothing. With `flush`, everything taken so far becomes decodable.
@@ -144,6 +154,10 @@ mod tests {
     struct Broken(u32);
 
     impl Codec for Broken {
+        fn pad(&mut self, _: &[u8], _: &mut BytesMut) -> Result<(), CodecError> {
+            Err(broken())
+        }
+
         fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
             self.0 += 1;
             out.extend_from_slice(input);

@@ -15,6 +15,9 @@ use bytes::BytesMut;
 use super::codec::{Codec, CodecError, Decode, DecodeError, Step};
 use super::level::Setup;
 use crate::header::Coding;
+use crate::header::coding::Source;
+
+const SOURCE: Source = Source::Coded(Coding::Brotli);
 
 /// A metablock is ended after this much input.
 ///
@@ -88,6 +91,21 @@ impl Encoder {
 }
 
 impl Codec for Encoder {
+    /// RFC 7932, section 9.2: a metablock of no content, whose bytes decoders skip. From the lowest bit: not the last, no
+    /// nibbles of length (two bits), a reserved bit, one byte (two bits) of the number to skip, less one; filled up with
+    /// zeros. Written here, at the byte boundary that a flush leaves: what the crate writes for it is not decodable.
+    fn pad(&mut self, padding: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
+        const SKIP_BY_ONE_BYTE: u16 = 0b01_0110;
+        let Some(less_one) = padding.len().checked_sub(1) else {
+            return Ok(());
+        };
+        let less_one = u8::try_from(less_one).map_err(|_| refused("padding is too long"))?;
+        self.flush(out)?;
+        out.extend_from_slice(&(SKIP_BY_ONE_BYTE | u16::from(less_one) << 6).to_le_bytes());
+        out.extend_from_slice(padding);
+        Ok(())
+    }
+
     fn write(&mut self, mut input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
         while !input.is_empty() {
             let (now, later) = input.split_at(input.len().min(METABLOCK - self.pending));
@@ -190,11 +208,7 @@ impl Decoder {
 impl Decode for Decoder {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
         if self.complete {
-            return if input.is_empty() {
-                Ok(Step::default())
-            } else {
-                Err(DecodeError::Trailing { coding: Coding::Brotli })
-            };
+            return if input.is_empty() { Ok(Step::default()) } else { Err(DecodeError::Trailing { coding: SOURCE }) };
         }
         // The crate counts a call's input in 32 bits.
         let input = &input[..input.len().min(1 << 30)];
@@ -214,10 +228,7 @@ impl Decode for Decoder {
             BrotliResult::ResultSuccess => self.complete = true,
             BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultFailure => {
-                return Err(DecodeError::Corrupt {
-                    coding: Coding::Brotli,
-                    why: format!("{:?}", self.state.error_code),
-                });
+                return Err(DecodeError::Corrupt { coding: SOURCE, why: format!("{:?}", self.state.error_code) });
             }
         }
         Ok(step)

@@ -3,18 +3,24 @@
 //! A machine knows nothing of HTTP, limits or end-of-body paths; [`super::BodyEncoder`] and [`super::Decoder`] own those.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::level::Setup;
-use super::{brotli, gzip, zstd};
+use super::{brotli, deflate, gzip, zstd};
 use crate::header::Coding;
+use crate::header::coding::Source;
 
 /// Turns identity bytes into coded bytes.
 ///
 /// `finish` takes the machine: writing after the end mark does not compile, and its memory is gone when the mark is out.
 /// After an error the machine is spent; its output so far must not be continued with anything else.
 pub trait Codec: Send + Sync {
+    /// Makes the stream longer by these bytes, 256 at most, and a few more, all of which decoders skip. Before the first
+    /// write.
+    fn pad(&mut self, padding: &[u8], out: &mut BytesMut) -> Result<(), CodecError>;
+
     /// Takes all of `input`; appends what the machine lets go of, which may be nothing.
     fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError>;
 
@@ -57,12 +63,13 @@ pub fn encoder(setup: &Setup) -> Result<Option<Box<dyn Codec>>, CodecError> {
 }
 
 /// The decoding machine for a coding, or `None` for identity.
-pub(super) fn decode(coding: Coding) -> Result<Option<Box<dyn Decode>>, DecodeError> {
-    Ok(match coding {
-        Coding::Identity => None,
-        Coding::Brotli => Some(Box::new(brotli::Decoder::new())),
-        Coding::Zstd => Some(Box::new(zstd::Decoder::new()?)),
-        Coding::Gzip => Some(Box::new(gzip::Decoder::new())),
+pub(super) fn decode(source: Source) -> Result<Option<Box<dyn Decode>>, DecodeError> {
+    Ok(match source {
+        Source::Coded(Coding::Identity) => None,
+        Source::Coded(Coding::Brotli) => Some(Box::new(brotli::Decoder::new())),
+        Source::Coded(Coding::Zstd) => Some(Box::new(zstd::Decoder::new()?)),
+        Source::Coded(Coding::Gzip) => Some(Box::new(gzip::Decoder::new())),
+        Source::Deflate => Some(Box::new(deflate::Decoder::new())),
     })
 }
 
@@ -90,13 +97,17 @@ impl std::error::Error for CodecError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// Not a valid stream of this coding.
-    Corrupt { coding: Coding, why: String },
+    Corrupt { coding: Source, why: String },
     /// The body ended before the end mark.
-    Truncated { coding: Coding },
+    Truncated { coding: Source },
     /// Bytes follow the end mark.
-    Trailing { coding: Coding },
+    Trailing { coding: Source },
     /// The identity form is longer than the caller allows.
-    OverLimit { coding: Coding, limit: u64 },
+    OverLimit { coding: Source, limit: u64 },
+    /// So many bytes of identity come from one coded byte.
+    OverRatio { coding: Source, limit: u64 },
+    /// Decoding took longer than the caller allows.
+    OverTime { coding: Source, limit: Duration },
 }
 
 impl fmt::Display for DecodeError {
@@ -111,6 +122,12 @@ impl fmt::Display for DecodeError {
             }
             Self::OverLimit { coding, limit } => {
                 write!(f, "{} body decodes to over {limit} bytes", coding.token())
+            }
+            Self::OverRatio { coding, limit } => {
+                write!(f, "{} body decodes to over {limit} times its size", coding.token())
+            }
+            Self::OverTime { coding, limit } => {
+                write!(f, "{} body takes over {} s to decode", coding.token(), limit.as_secs())
             }
         }
     }

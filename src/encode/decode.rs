@@ -1,18 +1,50 @@
 //! Streaming decoder with a cap: what a coded body may become is the caller's decision, not the sender's.
 
+use std::time::{Duration, Instant};
+
 use bytes::BytesMut;
 
 use super::codec::{self, Decode, DecodeError, Step};
-use crate::header::Coding;
+use crate::header::coding::Source;
 
 /// Decodes one coded body. Several gzip members or zstd frames in a row are one body; anything else after the end is an
 /// error, and so is a body without its end.
 pub struct Decoder {
-    coding: Coding,
+    coding: Source,
     /// `None` for identity.
     machine: Option<Box<dyn Decode>>,
-    limit: u64,
+    bounds: Bounds,
+    taken: u64,
     produced: u64,
+    busy: Duration,
+}
+
+/// How far a decoder follows its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most bytes of identity that may come out.
+    pub size: u64,
+    /// The most bytes of identity for each coded byte, once more than `grace` came out.
+    pub ratio: u64,
+    pub grace: u64,
+    /// The most time to spend on it.
+    pub time: Duration,
+}
+
+impl Bounds {
+    /// For what an app coded, which may be what somebody uploaded to it.
+    ///
+    /// The ratio is above that of all text that says something (see the table in [`crate::encode`]), and far below that
+    /// of an attack: a thousand in gzip, and no end in the others. What says nothing, such as a matrix of zeros, may be
+    /// honest all the same, so the ratio is not asked for at first; the grace stays under what the ratio grants to one
+    /// read of 64 KiB (12.5 MiB), and so adds nothing to the worst that has to be borne. The size is more than anybody
+    /// sends as text, and the time what it takes at a quarter of a decoder's usual speed.
+    pub const OF_AN_APP: Self = Self { size: 8 << 30, ratio: 200, grace: 8 << 20, time: Duration::from_secs(120) };
+
+    /// Only the size matters: the input is ours.
+    pub const fn size(size: u64) -> Self {
+        Self { size, ratio: u64::MAX, grace: u64::MAX, time: Duration::MAX }
+    }
 }
 
 /// Output grows by this much at a time.
@@ -20,8 +52,20 @@ const PIECE: usize = 16 << 10;
 
 impl Decoder {
     /// `limit` is the most bytes of identity that may come out.
-    pub fn new(coding: Coding, limit: u64) -> Result<Self, DecodeError> {
-        Ok(Self { coding, machine: codec::decode(coding)?, limit, produced: 0 })
+    pub fn new(coding: impl Into<Source>, limit: u64) -> Result<Self, DecodeError> {
+        Self::within(Bounds::size(limit), coding)
+    }
+
+    /// A decoder that stops with an error before it goes beyond `bounds`.
+    pub fn within(bounds: Bounds, coding: impl Into<Source>) -> Result<Self, DecodeError> {
+        let coding = coding.into();
+        let machine = codec::decode(coding)?;
+        Ok(Self { coding, machine, bounds, taken: 0, produced: 0, busy: Duration::ZERO })
+    }
+
+    /// Time spent decoding.
+    pub fn busy(&self) -> Duration {
+        self.busy
     }
 
     /// Takes all of `input` and appends all that it decodes to. Stops with an error before `limit` is exceeded.
@@ -34,9 +78,11 @@ impl Decoder {
     ///
     /// Less than `room` means that the input is used up.
     pub fn fill(&mut self, input: &mut &[u8], out: &mut BytesMut, room: usize) -> Result<usize, DecodeError> {
+        let started = Instant::now();
         let start = out.len();
         out.resize(start + room, 0);
         let result = self.fill_slice(input, &mut out[start..]);
+        self.busy += started.elapsed();
         let written = *result.as_ref().unwrap_or(&0);
         out.truncate(start + written);
         result
@@ -48,15 +94,28 @@ impl Decoder {
             let step = self.step(input, &mut output[written..])?;
             *input = &input[step.read..];
             written += step.written;
+            self.taken += step.read as u64;
             self.produced += step.written as u64;
-            if self.produced > self.limit {
-                return Err(DecodeError::OverLimit { coding: self.coding, limit: self.limit });
-            }
+            self.check()?;
             if step == Step::default() {
                 break;
             }
         }
         Ok(written)
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let (coding, bounds) = (self.coding, &self.bounds);
+        if self.produced > bounds.size {
+            return Err(DecodeError::OverLimit { coding, limit: bounds.size });
+        }
+        if self.produced > bounds.grace.max(self.taken.saturating_mul(bounds.ratio)) {
+            return Err(DecodeError::OverRatio { coding, limit: bounds.ratio });
+        }
+        if self.busy > bounds.time {
+            return Err(DecodeError::OverTime { coding, limit: bounds.time });
+        }
+        Ok(())
     }
 
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {

@@ -10,17 +10,37 @@ use super::codec::{Codec, CodecError, Decode, DecodeError, Step};
 use super::level::Setup;
 use super::spare;
 use crate::header::Coding;
+use crate::header::coding::Source;
+
+const SOURCE: Source = Source::Coded(Coding::Gzip);
 
 /// RFC 1951, section 2: distances reach back 32 KiB.
 const WINDOW: u8 = 15;
 
 pub(super) struct Encoder {
     stream: Compress,
+    /// The extra field of the header, until the header is out.
+    extra: Vec<u8>,
 }
+
+/// RFC 1952, section 2.3.1: the header without optional fields; flags are its fourth byte.
+const HEADER: usize = 10;
+const FLAGS: usize = 3;
+const FEXTRA: u8 = 4;
 
 impl Encoder {
     pub(super) fn new(setup: &Setup) -> Self {
-        Self { stream: Compress::new_gzip(Compression::new(setup.level.unsigned_abs()), WINDOW) }
+        Self { stream: Compress::new_gzip(Compression::new(setup.level.unsigned_abs()), WINDOW), extra: Vec::new() }
+    }
+
+    /// Puts the extra field into the header, which is the first thing that comes out, in one piece.
+    fn extend_header(&mut self, coded: &mut BytesMut) {
+        let extra = std::mem::take(&mut self.extra);
+        debug_assert!(coded.len() >= HEADER, "zlib writes the header at once");
+        let rest = coded.split_off(HEADER.min(coded.len()));
+        coded[FLAGS] |= FEXTRA;
+        coded.extend_from_slice(&extra);
+        coded.unsplit(rest);
     }
 
     fn run(&mut self, input: &[u8], flush: FlushCompress, out: &mut BytesMut) -> Result<(), CodecError> {
@@ -34,6 +54,11 @@ impl Encoder {
             let read = (self.stream.total_in() - read) as usize;
             let written = (self.stream.total_out() - written) as usize;
             out.truncate(start + written);
+            if written > 0 && !self.extra.is_empty() {
+                let mut coded = out.split_off(start);
+                self.extend_header(&mut coded);
+                out.unsplit(coded);
+            }
             at += read;
             let done = match (status, flush) {
                 (Err(error), _) => return Err(refused(error.to_string())),
@@ -53,6 +78,15 @@ impl Encoder {
 }
 
 impl Codec for Encoder {
+    /// RFC 1952, section 2.3.1.1: XLEN, then a subfield of two letters, length and data. No checksum covers the header.
+    fn pad(&mut self, padding: &[u8], _: &mut BytesMut) -> Result<(), CodecError> {
+        let too_long = |_| refused("padding is too long".to_owned());
+        let length = u16::try_from(padding.len()).map_err(too_long)?;
+        let with_head = u16::try_from(padding.len() + 4).map_err(too_long)?;
+        self.extra = [&with_head.to_le_bytes()[..], b"vp", &length.to_le_bytes(), padding].concat();
+        Ok(())
+    }
+
     fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
         self.run(input, FlushCompress::None, out)
     }
@@ -92,7 +126,7 @@ impl Decoder {
     }
 
     fn failure(&self, why: String) -> DecodeError {
-        let coding = Coding::Gzip;
+        let coding = SOURCE;
         // Behind a whole member and not the beginning of another one.
         if self.ended > 0 && self.member.total_out() == 0 {
             return DecodeError::Trailing { coding };

@@ -10,7 +10,7 @@
 //!
 //! [`setup`] and [`flush_rule`] decide and are pure; [`BodyEncoder`] moves bytes. Output goes from the codec's storage into
 //! one buffer, which is handed on without another copy. The way back is [`Decoder`]; [`transcode`] and [`Transcoder`] put a
-//! stored body into the coding of the client that asks.
+//! stored body into the coding of the client that asks, [`Recoder`] one that the app coded itself.
 //!
 //! # The end mark
 //!
@@ -81,6 +81,22 @@
 //! A decoder holds the window that the sender chose, within the formats' limits: at most 16 MiB for brotli ("large window"
 //! streams are refused), 8 MiB for zstd (RFC 9659), 32 KiB for gzip. What a body may grow to is the caller's limit.
 //!
+//! # What an app's coded text may become
+//!
+//! Ratios of bodies of 5 to 8 MB that shrink as few do, at levels that apps use for what they compress once. A body that
+//! shrinks further says next to nothing, or is a bomb; [`Bounds::OF_AN_APP`] is drawn between the two.
+//!
+//! | body | gzip 9 | zstd 19 | br 9 |
+//! |---|---|---|---|
+//! | log of health checks | 20 | 27 | 23 |
+//! | 41 columns of CSV, one in a hundred not 0 | 23 | 42 | 31 |
+//! | Prometheus histograms without an observation | 27 | 102 | 69 |
+//! | 41 columns of CSV, all 0 but the number of the row | 31 | 107 | 84 |
+//! | JSON rows, all null but the number of the row | 46 | 100 | 126 |
+//! | HTML table of empty cells | 50 | 130 | 123 |
+//! | JSON matrix, one in a thousand not 0 | 481 | 447 | 673 |
+//! | JSON matrix of 0 | 692 | 9,166 | 181,939 |
+//!
 //! # Where live levels stand
 //!
 //! [`Live::Auto`], length known: ratio, and MB/s of one core with making the encoder included.
@@ -106,9 +122,12 @@ mod brotli;
 mod budget;
 mod codec;
 mod decode;
+mod deflate;
 mod flush;
 mod gzip;
 mod level;
+mod padding;
+mod recode;
 mod transcode;
 mod zstd;
 
@@ -121,9 +140,11 @@ pub use best::{Best, best};
 pub use body::BodyEncoder;
 pub use budget::{Budget, Reservation};
 pub use codec::{Codec, CodecError, DecodeError, encoder};
-pub use decode::Decoder;
+pub use decode::{Bounds, Decoder};
 pub use flush::{FlushRule, flush_rule};
 pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, ZSTD_LEVELS, setup};
+pub use padding::Padding;
+pub use recode::{Recoder, Target};
 pub use transcode::{TranscodeError, Transcoder, transcode};
 
 /// Room to offer a codec that writes into a slice, for so much input: text shrinks to a quarter or less.

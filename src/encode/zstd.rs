@@ -10,13 +10,21 @@ use super::codec::{Codec, CodecError, Decode, DecodeError, Step};
 use super::level::Setup;
 use super::spare;
 use crate::header::Coding;
+use crate::header::coding::Source;
+
+const SOURCE: Source = Source::Coded(Coding::Zstd);
 
 /// RFC 9659, section 3: a content coding's window is at most 8 MiB; decoders may refuse more, and so do we.
 const MAX_WINDOW: u32 = 23;
 
 pub(super) struct Encoder {
     context: CCtx<'static>,
+    /// Goes out behind the frame.
+    padding: Vec<u8>,
 }
+
+/// RFC 8878, section 3.1.2: any of sixteen numbers, then the length in four bytes; decoders skip what follows.
+const SKIPPABLE: u32 = 0x184d_2a50;
 
 impl Encoder {
     pub(super) fn new(setup: &Setup) -> Result<Self, CodecError> {
@@ -24,7 +32,7 @@ impl Encoder {
         for parameter in parameters(setup) {
             context.set_parameter(parameter).map_err(refused_code)?;
         }
-        Ok(Self { context })
+        Ok(Self { context, padding: Vec::new() })
     }
 
     /// Calls `work` with room in `out` until it says that it has nothing left.
@@ -73,6 +81,13 @@ fn parameters(setup: &Setup) -> Vec<CParameter> {
 }
 
 impl Codec for Encoder {
+    /// A skippable frame is a frame, and there are decoders that take the end of the first one for a pause: what comes
+    /// first is the content, so that a decoder that knows of one frame only has all of it.
+    fn pad(&mut self, padding: &[u8], _: &mut BytesMut) -> Result<(), CodecError> {
+        self.padding = padding.to_vec();
+        Ok(())
+    }
+
     fn write(&mut self, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
         let mut input = InBuffer::around(input);
         while input.pos() < input.src.len() {
@@ -92,7 +107,14 @@ impl Codec for Encoder {
     }
 
     fn finish(mut self: Box<Self>, out: &mut BytesMut) -> Result<(), CodecError> {
-        self.drain(out, |context, buffer| context.end_stream(buffer))
+        self.drain(out, |context, buffer| context.end_stream(buffer))?;
+        if !self.padding.is_empty() {
+            let length = u32::try_from(self.padding.len()).map_err(|_| refused("padding is too long".to_owned()))?;
+            out.extend_from_slice(&SKIPPABLE.to_le_bytes());
+            out.extend_from_slice(&length.to_le_bytes());
+            out.extend_from_slice(&self.padding);
+        }
+        Ok(())
     }
 
     fn heap(&self) -> usize {
@@ -126,7 +148,7 @@ impl Decoder {
     fn failure(&self, code: usize) -> DecodeError {
         // Behind a whole frame and not the beginning of another one.
         if self.ended > 0 && !self.within {
-            return DecodeError::Trailing { coding: Coding::Zstd };
+            return DecodeError::Trailing { coding: SOURCE };
         }
         corrupt(get_error_name(code))
     }
@@ -153,5 +175,5 @@ impl Decode for Decoder {
 }
 
 fn corrupt(why: &str) -> DecodeError {
-    DecodeError::Corrupt { coding: Coding::Zstd, why: why.to_owned() }
+    DecodeError::Corrupt { coding: SOURCE, why: why.to_owned() }
 }

@@ -44,11 +44,41 @@ impl Coding {
     }
 }
 
+/// A coding that vacpack undoes: each that it speaks, and `deflate`, which it reads and never
+/// writes.
+///
+/// RFC 9110, 8.4.1.2: `deflate` is the zlib format, and "some non-conformant implementations send
+/// the "deflate" compressed data without the zlib wrapper". Both are read; what nobody can be sure
+/// to read is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Coded(Coding),
+    Deflate,
+}
+
+impl Source {
+    /// The token in `Content-Encoding`, and the metric label.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Coded(coding) => coding.token(),
+            Self::Deflate => "deflate",
+        }
+    }
+}
+
+impl From<Coding> for Source {
+    fn from(coding: Coding) -> Self {
+        Self::Coded(coding)
+    }
+}
+
 /// What `Content-Encoding` says has been done to a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// One coding that vacpack speaks, or none: `Identity`.
     Known(Coding),
+    /// One that it can only undo.
+    Deflate,
     /// Several codings, or one that vacpack cannot undo.
     Foreign,
 }
@@ -57,13 +87,22 @@ impl Applied {
     /// Reads all lines. `identity` is "reserved for its special role in Accept-Encoding" (RFC 9110,
     /// 8.4.1) but sent all the same; it changes nothing.
     pub fn parse(headers: &HeaderMap) -> Self {
-        let mut codings = list::members(headers, &CONTENT_ENCODING)
-            .map(Coding::parse)
-            .filter(|coding| *coding != Some(Coding::Identity));
-        match (codings.next(), codings.next()) {
+        let mut tokens =
+            list::members(headers, &CONTENT_ENCODING).filter(|token| Coding::parse(token) != Some(Coding::Identity));
+        match (tokens.next(), tokens.next()) {
             (None, _) => Self::Known(Coding::Identity),
-            (Some(Some(coding)), None) => Self::Known(coding),
-            (Some(_), _) => Self::Foreign,
+            (Some(token), None) if token.eq_ignore_ascii_case(b"deflate") => Self::Deflate,
+            (Some(token), None) => Coding::parse(token).map_or(Self::Foreign, Self::Known),
+            (Some(_), Some(_)) => Self::Foreign,
+        }
+    }
+
+    /// What a decoder would have to undo; `None` if there is nothing to undo, or no way.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Self::Known(Coding::Identity) | Self::Foreign => None,
+            Self::Known(coding) => Some(Source::Coded(coding)),
+            Self::Deflate => Some(Source::Deflate),
         }
     }
 }
@@ -100,14 +139,17 @@ mod tests {
 
     #[test]
     fn what_content_encoding_says() {
-        let table: [(&[&str], Applied); 9] = [
+        let table: [(&[&str], Applied); 12] = [
             (&[], Applied::Known(Identity)),
             (&[""], Applied::Known(Identity)),
             (&["identity"], Applied::Known(Identity)),
             (&["gzip"], Applied::Known(Gzip)),
             (&["identity, br"], Applied::Known(Brotli)),
             (&["", "zstd"], Applied::Known(Zstd)),
-            (&["deflate"], Applied::Foreign),
+            (&["x-gzip"], Applied::Known(Gzip)),
+            (&["deflate"], Applied::Deflate),
+            (&["identity", "Deflate"], Applied::Deflate),
+            (&["deflate, gzip"], Applied::Foreign),
             (&["gzip, br"], Applied::Foreign),
             (&["gzip", "aes128gcm"], Applied::Foreign),
         ];

@@ -5,6 +5,10 @@
 //! distinct"). So the coded form of `"abc"` is `"abc-br"`, and when a client sends that back, the
 //! app is asked about `"abc"`.
 //!
+//! Where the app coded the body itself, its tag names the coded bytes. What is made of those gets an
+//! ending too, and so do the identity bytes: `"abc-identity"`. None of the app's own endings is
+//! taken off: `"abc-gzip"`, as some servers write it, becomes `"abc-gzip-br"` and is found again.
+//!
 //! The way back is ambiguous for an app whose own tags end in `-br`, `-zstd` or `-gzip`: nothing in
 //! `"v1-br"` says whether vacpack or the app wrote the ending. Hence [`EntityTag::split_coding`] is
 //! applied to what a client sends, never to what the app sends, and the app is asked about both
@@ -89,9 +93,15 @@ impl EntityTag {
 
     /// The tag of the same content in `coding`. Identity is the tag itself; weak stays weak.
     pub fn with_coding(&self, coding: Coding) -> Self {
-        let Some(suffix) = suffix(coding) else {
-            return self.clone();
-        };
+        if coding == Coding::Identity { self.clone() } else { self.ending_in(suffix(coding)) }
+    }
+
+    /// The tag of the identity bytes, where this one is that of bytes which the app coded.
+    pub fn decoded(&self) -> Self {
+        self.ending_in(suffix(Coding::Identity))
+    }
+
+    fn ending_in(&self, suffix: &[u8]) -> Self {
         Self { weak: self.weak, opaque: [&self.opaque, suffix].concat().into() }
     }
 
@@ -105,12 +115,12 @@ impl EntityTag {
         Self { weak: false, opaque: opaque.into() }
     }
 
-    /// What [`with_coding`](Self::with_coding) or [`with_revision`](Self::with_revision) was applied
-    /// to, if either was.
+    /// What [`with_coding`](Self::with_coding), [`with_revision`](Self::with_revision) or
+    /// [`decoded`](Self::decoded) was applied to, if one was.
     pub fn split_coding(&self) -> (Self, Option<Coding>) {
         let coded = Revision::strip(&self.opaque).unwrap_or(&self.opaque);
         for coding in Coding::ALL {
-            if let Some(base) = suffix(coding).and_then(|suffix| coded.strip_suffix(suffix)) {
+            if let Some(base) = coded.strip_suffix(suffix(coding)) {
                 let opaque = self.opaque.slice(..base.len());
                 return (Self { weak: self.weak, opaque }, Some(coding));
             }
@@ -157,12 +167,12 @@ const fn is_etagc(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x7e | 0x80..=0xff)
 }
 
-const fn suffix(coding: Coding) -> Option<&'static [u8]> {
+const fn suffix(coding: Coding) -> &'static [u8] {
     match coding {
-        Coding::Identity => None,
-        Coding::Brotli => Some(b"-br"),
-        Coding::Zstd => Some(b"-zstd"),
-        Coding::Gzip => Some(b"-gzip"),
+        Coding::Identity => b"-identity",
+        Coding::Brotli => b"-br",
+        Coding::Zstd => b"-zstd",
+        Coding::Gzip => b"-gzip",
     }
 }
 
@@ -230,7 +240,8 @@ mod tests {
             (r#""abc""#, r#""abc""#, None),
             (r#""abcbr""#, r#""abcbr""#, None),
             (r#""abc-BR""#, r#""abc-BR""#, None),
-            (r#""abc-identity""#, r#""abc-identity""#, None),
+            (r#""abc-identity""#, r#""abc""#, Some(Coding::Identity)),
+            (r#""abc-gzip-identity""#, r#""abc-gzip""#, Some(Coding::Identity)),
             (r#""abc-x-gzip""#, r#""abc-x""#, Some(Coding::Gzip)),
             (r#""abc--br""#, r#""abc-""#, Some(Coding::Brotli)),
             (r#""abc-br.1f9a03c7""#, r#""abc""#, Some(Coding::Brotli)),
@@ -294,7 +305,8 @@ mod tests {
         fn a_coded_tag_is_read_back_as_it_was(plain in any_tag(), coding in any_coding()) {
             let coded = plain.with_coding(coding);
             prop_assert_eq!(&EntityTag::parse(coded.to_header().as_bytes()), &Some(coded.clone()));
-            prop_assert_eq!(coded.split_coding(), (plain, Some(coding)));
+            prop_assert_eq!(coded.split_coding(), (plain.clone(), Some(coding)));
+            prop_assert_eq!(plain.decoded().split_coding(), (plain, Some(Coding::Identity)));
         }
 
         #[test]
@@ -310,7 +322,7 @@ mod tests {
             let coded = Coding::ALL.map(|coding| plain.with_coding(coding).opaque);
             let revised = [Coding::Brotli, Coding::Zstd, Coding::Gzip]
                 .map(|coding| plain.with_revision(coding, Revision(revision)).opaque);
-            let coded: Vec<Bytes> = coded.into_iter().chain(revised).collect();
+            let coded: Vec<Bytes> = coded.into_iter().chain(revised).chain([plain.decoded().opaque]).collect();
             for (at, one) in coded.iter().enumerate() {
                 prop_assert!(!coded[..at].contains(one));
             }

@@ -7,10 +7,12 @@ use prometheus::{Counter, Histogram, IntCounter};
 use super::children::Children;
 use super::family::{
     COMPRESSION_INPUT_BYTES, COMPRESSION_OUTPUT_BYTES, COMPRESSION_RATIO, COMPRESSION_SECONDS, COMPRESSION_SKIPPED,
+    COMPRESSION_TRANSCODED,
 };
-use super::label::Mode;
+use super::label::{Mode, Transcoding};
 use super::registry::{Registry, seconds};
 use crate::header::Coding;
+use crate::header::coding::Source;
 use crate::negotiate::SkipReason;
 
 /// Upper bounds of the ratio: fine where text falls, coarse where compression gains little, and one for bodies that
@@ -22,6 +24,7 @@ pub struct CompressionMeters {
     zstd: CodingMeters,
     gzip: CodingMeters,
     skipped: Children<SkipReason, IntCounter>,
+    transcoded: Children<Source, Children<Transcoding, IntCounter>>,
 }
 
 struct CodingMeters {
@@ -63,6 +66,7 @@ impl CompressionMeters {
         let input = registry.counters(&COMPRESSION_INPUT_BYTES);
         let output = registry.counters(&COMPRESSION_OUTPUT_BYTES);
         let busy = registry.second_counters(&COMPRESSION_SECONDS);
+        let transcoded = registry.counters(&COMPRESSION_TRANSCODED);
         let ratio = registry.histograms(&COMPRESSION_RATIO, RATIO_BUCKETS.to_vec());
         let meters = |coding: Coding| CodingMeters {
             volume: Children::resolve(|mode| Volume {
@@ -77,6 +81,9 @@ impl CompressionMeters {
             zstd: meters(Coding::Zstd),
             gzip: meters(Coding::Gzip),
             skipped: Children::of_family(&registry.counters(&COMPRESSION_SKIPPED)),
+            transcoded: Children::resolve(|source| {
+                Children::resolve(|ended| transcoded.with_label_values(&[source, ended]))
+            }),
         }
     }
 
@@ -96,6 +103,10 @@ impl CompressionMeters {
 
     pub(super) fn skipped(&self, reason: SkipReason) {
         self.skipped.of(reason).inc();
+    }
+
+    pub(super) fn transcoded(&self, source: Source, ended: Transcoding) {
+        self.transcoded.of(source).of(ended).inc();
     }
 
     fn meters(&self, coding: Coding) -> Option<&CodingMeters> {

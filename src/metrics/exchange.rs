@@ -11,11 +11,12 @@ use http::{Method, StatusCode, Version};
 use super::Metrics;
 use super::access_log::{AccessLog, Rules};
 use super::compression::{Encoded, ratio};
-use super::label::{Label, Reused, Side, UpstreamError};
+use super::label::{Label, Reused, Side, Transcoding, UpstreamError};
 use super::phases::Phases;
 use super::registry::seconds;
 use super::requests::RouteMeters;
 use crate::header::Coding;
+use crate::header::coding::Source;
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, FreshnessSource, NotStored};
 
@@ -43,6 +44,8 @@ pub struct Exchange<'a> {
     pub cache: CacheOutcome,
     pub storing: Storing,
     pub body: BodyCoding,
+    /// What the app had coded and was decoded, and how that ended.
+    pub transcoded: Option<(Source, Transcoding)>,
     /// Body bytes that the app sent.
     pub upstream_bytes: u64,
     /// Body bytes that the client was sent.
@@ -165,6 +168,9 @@ impl Exchange<'_> {
         if let Storing::Refused(reason) = self.storing {
             metrics.cache.not_stored(reason);
         }
+        if let Some((source, ended)) = self.transcoded {
+            metrics.compression.transcoded(source, ended);
+        }
         match &self.body {
             BodyCoding::Encoded(encoded) => metrics.compression.encoded(encoded),
             BodyCoding::Skipped(reason) => metrics.compression.skipped(*reason),
@@ -277,6 +283,7 @@ pub(super) mod sample {
                 output: 250,
                 busy: Duration::from_millis(2),
             }),
+            transcoded: None,
             upstream_bytes: 1000,
             client_bytes: 250,
             upstream: Some(Reused::No),

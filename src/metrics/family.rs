@@ -68,6 +68,8 @@ families! {
         "Output over input of each encoded body. Lower is smaller.";
     COMPRESSION_SKIPPED: Counter "vacpack_compression_skipped_total" ["reason"]
         "Bodies passed through as they were, by reason.";
+    COMPRESSION_TRANSCODED: Counter "vacpack_compression_transcoded_total" ["algorithm" "result"]
+        "Bodies that the app had compressed and that were decoded, by how that ended.";
 
     IMPROVE_QUEUED: Gauge "vacpack_improve_queued" []
         "Stored bodies that wait to be compressed again.";

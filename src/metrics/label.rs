@@ -5,6 +5,8 @@
 
 use http::{Method, StatusCode};
 
+use crate::header::Coding;
+use crate::header::coding::Source;
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
@@ -65,6 +67,19 @@ labels! {
         Live = "live",
         /// From a stored representation, for a client that accepts none of the stored codings.
         Derived = "derived",
+    }
+
+    /// How decoding a body that the app had coded ended. All but the first two abort the response.
+    Transcoding {
+        Whole = "whole",
+        /// The response ended before the body did, for another reason.
+        Unfinished = "unfinished",
+        Corrupt = "corrupt",
+        Truncated = "truncated",
+        Trailing = "trailing",
+        OverRatio = "over_ratio",
+        OverSize = "over_size",
+        OverTime = "over_time",
     }
 
     /// Why an entry left the cache.
@@ -155,6 +170,25 @@ macro_rules! closed {
 }
 
 closed!(CacheOutcome, NotStored, SkipReason);
+
+impl Label for Source {
+    const ALL: &'static [Self] =
+        &[Self::Coded(Coding::Brotli), Self::Coded(Coding::Zstd), Self::Coded(Coding::Gzip), Self::Deflate];
+
+    fn label(self) -> &'static str {
+        self.token()
+    }
+
+    fn index(self) -> usize {
+        match self {
+            // Identity is nothing to undo: nobody counts it.
+            Self::Coded(Coding::Brotli | Coding::Identity) => 0,
+            Self::Coded(Coding::Zstd) => 1,
+            Self::Coded(Coding::Gzip) => 2,
+            Self::Deflate => 3,
+        }
+    }
+}
 
 impl From<&Method> for MethodLabel {
     fn from(method: &Method) -> Self {

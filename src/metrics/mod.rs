@@ -30,7 +30,7 @@ pub use compression::{CompressionMeters, Encoded};
 pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
-pub use label::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, UpstreamError};
+pub use label::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, Transcoding, UpstreamError};
 pub use occupancy::InFlight;
 pub use phases::Phases;
 pub use registry::CONTENT_TYPE;

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
+use super::breach::Breach;
 use crate::header::{AcceptEncoding, Coding, MediaTypes};
 
 /// With the value `off`, the app's word that a response must not be compressed. It is addressed to
@@ -18,6 +19,9 @@ pub struct Offer {
     pub min_size: u64,
     /// The media types worth the work.
     pub types: MediaTypes,
+    /// What the app coded itself may be put into another coding.
+    pub transcode: bool,
+    pub breach: Breach,
 }
 
 /// What the request contributes.
@@ -34,6 +38,8 @@ pub struct RequestFacts {
     pub accept: AcceptEncoding,
     /// `Cache-Control: no-transform`
     pub no_transform: bool,
+    /// It says who is asking: `Cookie` or `Authorization`.
+    pub credentials: bool,
 }
 
 /// What the response contributes.
@@ -45,4 +51,7 @@ pub struct ResponseFacts<'a> {
     pub length: Option<u64>,
     /// The head was all of it.
     pub end_of_stream: bool,
+    /// It will be stored, for all that its head tells: what is made of it is made once, and it is
+    /// the same for everybody.
+    pub stored: bool,
 }

@@ -18,15 +18,14 @@ const OF_THE_BYTES: [HeaderName; 7] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// The edits that turn `headers` into the head of the same content in `coding`; none if that is
-/// what it already is. Only what is there is removed. `Vary` is not touched: see [`super::varies`].
+/// The edits that turn the app's head into that of the same content in `coding`; none if both are
+/// identity. Only what is there is removed. `Vary` is not touched: see [`super::varies`].
 ///
-/// `headers` is usually the app's head, of the identity. It may be coded itself, and `coding` may
-/// be identity, for a representation derived from another: the ending of the old coding then comes
-/// off the tag before that of the new one goes on, so that a tag never carries two of ours.
+/// The app may have coded the body itself. Then its tag is that of its coded bytes, and everything
+/// made of them gets a tag of its own: also identity, and also other bytes in the same coding.
 pub fn coded_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
-    let applied = Applied::parse(headers);
-    if applied == Applied::Known(coding) {
+    let identity = Applied::parse(headers) == Applied::Known(Coding::Identity);
+    if identity && coding == Coding::Identity {
         return Vec::new();
     }
     let mut edits: Vec<Edit> =
@@ -35,25 +34,31 @@ pub fn coded_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
         Coding::Identity => Edit::Remove(CONTENT_ENCODING),
         _ => Edit::Set(CONTENT_ENCODING, coding.to_header()),
     });
-    edits.extend(tag(headers, applied, coding));
+    edits.extend(tag(headers, coding));
     edits
+}
+
+/// The edit for a body that stays as the app coded it, and becomes one of several representations:
+/// the app's own tag would be taken for that of the identity.
+pub fn kept_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
+    tag(headers, coding).into_iter().collect()
 }
 
 /// RFC 9110, 8.8.3.3: a strong tag "for a content-encoded representation has to be distinct from
 /// the entity tag of an unencoded representation". A tag that cannot be read cannot be made
 /// distinct and goes.
-fn tag(headers: &HeaderMap, applied: Applied, coding: Coding) -> Option<Edit> {
+fn tag(headers: &HeaderMap, coding: Coding) -> Option<Edit> {
     if !headers.contains_key(ETAG) {
         return None;
     }
     let Some(tag) = EntityTag::of(headers) else {
         return Some(Edit::Remove(ETAG));
     };
-    let plain = match (tag.split_coding(), applied) {
-        ((plain, Some(ending)), Applied::Known(applied)) if ending == applied => plain,
-        _ => tag,
+    let distinct = match coding {
+        Coding::Identity => tag.decoded(),
+        _ => tag.with_coding(coding),
     };
-    Some(Edit::Set(ETAG, plain.with_coding(coding).to_header()))
+    Some(Edit::Set(ETAG, distinct.to_header()))
 }
 
 #[cfg(test)]
@@ -95,16 +100,16 @@ mod tests {
             (None, r#""abc""#, Coding::Gzip, Some(r#""abc-gzip""#)),
             (None, r#"W/"abc""#, Coding::Zstd, Some(r#"W/"abc-zstd""#)),
             (Some("identity"), r#""abc""#, Coding::Brotli, Some(r#""abc-br""#)),
-            // From one of our representations to another: one ending at a time.
-            (Some("br"), r#""abc-br""#, Coding::Gzip, Some(r#""abc-gzip""#)),
-            (Some("br"), r#""abc-br""#, Coding::Identity, Some(r#""abc""#)),
-            (Some("gzip"), r#""abc""#, Coding::Identity, Some(r#""abc""#)),
-            // The head is already that of this coding: nothing is added twice.
-            (Some("br"), r#""abc-br""#, Coding::Brotli, Some(r#""abc-br""#)),
             (None, r#""abc""#, Coding::Identity, Some(r#""abc""#)),
-            // The app's own ending on an identity body is part of its tag.
+            // The app coded it: its tag is that of its bytes, and nobody else's.
+            (Some("gzip"), r#""abc""#, Coding::Brotli, Some(r#""abc-br""#)),
+            (Some("gzip"), r#""abc""#, Coding::Identity, Some(r#""abc-identity""#)),
+            (Some("gzip"), r#""abc""#, Coding::Gzip, Some(r#""abc-gzip""#)),
+            (Some("deflate"), r#"W/"abc""#, Coding::Identity, Some(r#"W/"abc-identity""#)),
+            // The app's own ending is part of its tag, whatever it stands for.
             (None, r#""abc-br""#, Coding::Brotli, Some(r#""abc-br-br""#)),
-            (Some("gzip"), r#""abc-br""#, Coding::Identity, Some(r#""abc-br""#)),
+            (Some("gzip"), r#""abc-gzip""#, Coding::Brotli, Some(r#""abc-gzip-br""#)),
+            (Some("gzip"), r#""abc-gzip""#, Coding::Identity, Some(r#""abc-gzip-identity""#)),
             // Not a tag.
             (None, "abc", Coding::Brotli, None),
         ];
@@ -122,6 +127,18 @@ mod tests {
         let headers = coded(&[("content-encoding", "identity")], Coding::Zstd);
         assert_eq!(headers, testing::fields(&[("content-encoding", "zstd")]));
         let headers = coded(&[("content-encoding", "gzip"), ("etag", "\"a\"")], Coding::Identity);
-        assert_eq!(headers, testing::fields(&[("etag", "\"a\"")]));
+        assert_eq!(headers, testing::fields(&[("etag", "\"a-identity\"")]));
+        let headers = coded(&[("content-encoding", "x-gzip"), ("content-md5", "x")], Coding::Gzip);
+        assert_eq!(headers, testing::fields(&[("content-encoding", "gzip")]));
+    }
+
+    #[test]
+    fn what_stays_as_it_came_keeps_all_but_its_tag() {
+        let app = [("content-encoding", "gzip"), ("content-length", "10"), ("digest", "x"), ("etag", "\"a\"")];
+        let mut headers = testing::fields(&app);
+        apply(kept_head(&headers, Coding::Gzip), &mut headers);
+        let wanted = [("content-encoding", "gzip"), ("content-length", "10"), ("digest", "x"), ("etag", "\"a-gzip\"")];
+        assert_eq!(headers, testing::fields(&wanted));
+        assert!(kept_head(&testing::fields(&app[..2]), Coding::Gzip).is_empty());
     }
 }

@@ -6,32 +6,81 @@
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_RANGE};
 
+use super::breach::{Breach, guard};
 use super::facts::{COMPRESS_HINT, Offer, RequestFacts, ResponseFacts};
 use super::preference::{Preference, codings, first_of, preference};
 use super::reason::SkipReason;
-use crate::header::coding::Applied;
+use super::transcode::transcode;
+use crate::header::coding::{Applied, Source};
 use crate::header::{AcceptEncoding, CacheControl, Coding, MediaType, list};
 
 /// What happens to a body. Every response gets exactly one plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyPlan {
     Encode(Coding),
+    /// The app's coding is undone, and this one applied.
+    Recode {
+        from: Source,
+        to: Coding,
+    },
+    /// The app's coding is undone, and none applied.
+    Decode {
+        from: Source,
+        why: SkipReason,
+    },
+    /// The body goes out as the app coded it, and a decoder reads along: to see it whole, and to
+    /// tell the cache of the identity bytes.
+    Verify(Coding),
     Pass(SkipReason),
+}
+
+impl BodyPlan {
+    /// The app's coding, if a decoder is to run.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Self::Recode { from, .. } | Self::Decode { from, .. } => Some(from),
+            Self::Verify(coding) => Some(Source::Coded(coding)),
+            Self::Encode(_) | Self::Pass(_) => None,
+        }
+    }
+
+    /// The coding that an encoder is to apply.
+    pub fn target(self) -> Option<Coding> {
+        match self {
+            Self::Encode(coding) | Self::Recode { to: coding, .. } => Some(coding),
+            Self::Decode { .. } | Self::Verify(_) | Self::Pass(_) => None,
+        }
+    }
+
+    /// The same without an encoder, for which there is this reason.
+    pub fn without_encoder(self, why: SkipReason) -> Self {
+        match self {
+            Self::Encode(_) => Self::Pass(why),
+            Self::Recode { from, .. } => Self::Decode { from, why },
+            Self::Decode { .. } | Self::Verify(_) | Self::Pass(_) => self,
+        }
+    }
+
+    /// Why no encoder is to run.
+    pub fn skipped(self) -> Option<SkipReason> {
+        match self {
+            Self::Encode(_) | Self::Recode { .. } => None,
+            Self::Decode { why, .. } | Self::Pass(why) => Some(why),
+            Self::Verify(_) => Some(SkipReason::AlreadyEncoded),
+        }
+    }
 }
 
 /// Decides.
 pub fn plan(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> BodyPlan {
-    match encode(request, response, offer) {
-        Ok(coding) => BodyPlan::Encode(coding),
-        Err(reason) => BodyPlan::Pass(reason),
-    }
+    decide(request, response, offer).unwrap_or_else(BodyPlan::Pass)
 }
 
-/// Whether the body of `response` could be coded at all, for a client of this `accept` as for any
+/// Whether the identity body of `response` could be coded at all, for a client of this `accept` as for any
 /// other: what [`select`](super::select()) asks about a stored identity representation.
 pub fn codable(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncoding) -> bool {
     whole_body(response).and_then(|()| permitted(response, offer)).is_ok()
-        && not_coded(response).is_ok()
+        && Applied::parse(response.headers) == Applied::Known(Coding::Identity)
         && large_enough(response, offer, accept).is_ok()
 }
 
@@ -58,21 +107,34 @@ pub fn varies(response: &ResponseFacts<'_>, offer: &Offer, accept: &AcceptEncodi
         Applied::Known(Coding::Identity) => is_part(response) || large_enough(response, offer, accept).is_ok(),
         // The app's own coding: undone for those who refuse it, whatever its length.
         Applied::Known(_) => true,
+        Applied::Deflate => offer.transcode,
     };
     has_representation(response.status) && known_type_or_304 && recodable
 }
 
-fn encode(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> Result<Coding, SkipReason> {
+fn decide(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> Result<BodyPlan, SkipReason> {
     asks_for_whole_body(request)?;
     whole_body(response)?;
     permitted(response, offer)?;
     if request.no_transform {
         return Err(SkipReason::NoTransform);
     }
-    not_coded(response)?;
+    match Applied::parse(response.headers) {
+        Applied::Known(Coding::Identity) => encode(request, response, offer).map(BodyPlan::Encode),
+        applied => match applied.source().filter(|_| offer.transcode) {
+            Some(from) => transcode(from, request, response, offer),
+            None => Err(SkipReason::AlreadyEncoded),
+        },
+    }
+}
+
+fn encode(request: &RequestFacts, response: &ResponseFacts<'_>, offer: &Offer) -> Result<Coding, SkipReason> {
     let coding = preferred(&request.accept, &offer.codings)?;
     large_enough(response, offer, &request.accept)?;
-    Ok(coding)
+    match guard(request, response, offer) {
+        Breach::Off | Breach::Pad => Ok(coding),
+        Breach::NoCompression => Err(SkipReason::Breach),
+    }
 }
 
 /// What the request is.
@@ -142,16 +204,8 @@ fn permitted(response: &ResponseFacts<'_>, offer: &Offer) -> Result<(), SkipReas
     }
 }
 
-/// Whatever has been applied, another coding on top would save nothing.
-fn not_coded(response: &ResponseFacts<'_>) -> Result<(), SkipReason> {
-    match Applied::parse(response.headers) {
-        Applied::Known(Coding::Identity) => Ok(()),
-        Applied::Known(_) | Applied::Foreign => Err(SkipReason::AlreadyEncoded),
-    }
-}
-
 /// RFC 9110, 12.5.3: the highest non-zero weight is preferred. Ties go to our order.
-fn preferred(accept: &AcceptEncoding, offered: &[Coding]) -> Result<Coding, SkipReason> {
+pub(super) fn preferred(accept: &AcceptEncoding, offered: &[Coding]) -> Result<Coding, SkipReason> {
     match preference(accept, offered) {
         Preference::Coded(weight) => first_of(accept, codings(offered), weight).ok_or(SkipReason::NoAccept),
         Preference::Identity => Err(SkipReason::IdentityPreferred),

@@ -5,8 +5,10 @@ use std::fmt;
 /// The variant's name is the metric label and the word in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// It has a `Content-Encoding`.
+    /// The app coded it, and so it goes out.
     AlreadyEncoded,
+    /// It may hold a secret, and the route guards against BREACH by not compressing.
+    Breach,
     /// The operator switched compression off on this route.
     Disabled,
     /// gRPC frames and compresses by itself.
@@ -38,8 +40,9 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AlreadyEncoded,
+        Self::Breach,
         Self::Disabled,
         Self::Grpc,
         Self::Head,
@@ -60,6 +63,7 @@ impl SkipReason {
     pub const fn label(self) -> &'static str {
         match self {
             Self::AlreadyEncoded => "already_encoded",
+            Self::Breach => "breach",
             Self::Disabled => "disabled",
             Self::Grpc => "grpc",
             Self::Head => "head",

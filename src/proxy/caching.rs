@@ -25,6 +25,7 @@ use super::request::{Request, fills};
 use crate::cache::{self, FillOutcome, FillPlan, Found, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
+use crate::negotiate;
 use crate::policy::lookup::{StaleUse, ValidateReason};
 use crate::policy::{self, Freshness, Lookup, NotStored, StoreRequest, StoreResponse, StoredFreshness, Validators};
 
@@ -165,6 +166,18 @@ impl Proxy {
         }
     }
 
+    /// Will the app's answer be stored, for all that its head tells?
+    pub(super) fn stores(&self, session: &Session, request: &Request, app: &AppHead) -> bool {
+        let Some(view) = request.view.as_ref().filter(|_| session.cache.enabled()) else {
+            return false;
+        };
+        let client = session.req_header();
+        let asked = StoreRequest { method: &client.method, headers: &client.headers };
+        let answer = StoreResponse { status: app.status, headers: &app.headers, close_delimited: app.close_delimited };
+        !self.parts.memory.known_oversize(&view.key)
+            && policy::store(&asked, &answer, &request.route.cache, SystemTime::now()).is_ok()
+    }
+
     /// May the app's answer be stored (RFC 9111, section 3)?
     pub(super) fn admit_to_cache(
         &self,
@@ -214,6 +227,7 @@ impl Proxy {
             app_etag: app.etag.clone(),
             coding: if ours { coding } else { Coding::Identity },
             codable: ours,
+            app_coded: app.app_coded,
             selector,
             partition: view.partition,
             freshness,
@@ -366,6 +380,7 @@ fn stored_head(app: &AppHead, rules: &policy::Rules, now: SystemTime) -> HeaderM
         head.remove(name);
     }
     if app.codable {
+        apply(negotiate::coded_head(&head, Coding::Identity), &mut head);
         head.remove(CONTENT_ENCODING);
     }
     if app.varies {

@@ -63,6 +63,8 @@ pub struct AppHead {
     pub varies: bool,
     /// The body may be coded by us, now or from the store.
     pub codable: bool,
+    /// The app coded the body, and a decoder undoes that or reads along.
+    pub app_coded: bool,
     pub facts: Arc<BodyFacts>,
 }
 

@@ -1,7 +1,7 @@
-//! The upstream module in which a response body is encoded: after the app, before the cache.
+//! The upstream module in which a response body is encoded or recoded: after the app, before the cache.
 //!
 //! pingora hands it every piece of the app's response. It edits the head of a response that will be coded, runs the
-//! encoder over the body, ends it exactly once whichever way the body ends, and takes the digest from which the cache
+//! codecs over the body, ends it exactly once whichever way the body ends, and takes the digest from which the cache
 //! makes a validator. Which coding, or none, was decided before ([`crate::negotiate`]).
 
 use std::any::Any;
@@ -18,16 +18,26 @@ use pingora::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
-use crate::encode::{BodyEncoder, CodecError, FlushRule, Reservation, Setup};
+use crate::encode::{
+    BodyEncoder, DecodeError, FlushRule, Padding, Recoder, Reservation, Setup, Target, TranscodeError,
+};
+use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
+use crate::metrics::Transcoding;
 use crate::upstream::is_drained;
 
 use super::edit::apply_to;
 
 /// What is to be done with one response body.
 pub struct Job {
-    /// The encoder's plan, and the memory it may take.
+    /// What the app did to the body, if a decoder is to run.
+    pub source: Option<Source>,
+    /// The decoder only reads along.
+    pub keeps: bool,
+    /// The encoder's plan, if one is to run, and the memory it may take.
     pub encoder: Option<(Setup, Reservation)>,
+    /// The encoder's output is to have a length that says less.
+    pub pads: bool,
     pub head: Vec<Edit>,
     pub flush: FlushRule,
     /// The connection to the app, to see whether it has more to read.
@@ -52,34 +62,42 @@ pub struct Encoding {
 }
 
 struct Running {
-    encoder: Option<(Coding, BodyEncoder)>,
+    work: Work,
     /// Until the body ends: then the encoder holds nothing more.
     memory: Option<Reservation>,
     head: Vec<Edit>,
     flush: FlushRule,
     socket: Option<RawFd>,
+    identity: Identity,
+    received: u64,
+    ended: bool,
+}
+
+/// The codecs that run.
+enum Work {
+    Pass,
+    Encode(Box<BodyEncoder>),
+    Recode(Source, Box<Recoder>),
+}
+
+/// What the cache wants to know of the identity bytes.
+struct Identity {
     facts: Option<Arc<BodyFacts>>,
     digest: blake3::Hasher,
-    input: u64,
-    ended: bool,
+    length: u64,
 }
 
 impl Encoding {
     /// Takes a job for the response whose head is about to pass. A retried request replaces the job of its first try.
-    pub fn arm(&mut self, job: Job) -> Result<(), CodecError> {
-        let (encoder, memory) = match job.encoder {
-            Some((setup, memory)) => (Some((setup.coding, BodyEncoder::new(&setup)?)), Some(memory)),
-            None => (None, None),
-        };
+    pub fn arm(&mut self, job: Job) -> pingora::Result<()> {
         self.job = Some(Running {
-            encoder,
-            memory,
+            work: Work::new(&job)?,
+            memory: job.encoder.map(|(_, memory)| memory),
             head: job.head,
             flush: job.flush,
             socket: job.socket,
-            facts: job.facts,
-            digest: blake3::Hasher::new(),
-            input: 0,
+            identity: Identity { facts: job.facts, digest: blake3::Hasher::new(), length: 0 },
+            received: 0,
             ended: false,
         });
         Ok(())
@@ -87,14 +105,28 @@ impl Encoding {
 
     /// Bytes of body that came from the app.
     pub fn received(&self) -> u64 {
-        self.job.as_ref().map_or(0, |job| job.input)
+        self.job.as_ref().map_or(0, |job| job.received)
+    }
+
+    /// Time inside codecs.
+    pub fn busy(&self) -> Duration {
+        let job = self.job.as_ref();
+        let decoding = job.and_then(|job| job.work.recoder()).map_or(Duration::ZERO, |(_, recoder)| recoder.busy());
+        let encoding = job.and_then(|job| job.work.encoder()).map_or(Duration::ZERO, BodyEncoder::busy);
+        decoding + encoding
+    }
+
+    /// What the app had coded and was decoded, and how that ended; None where there was no such thing.
+    pub fn transcoded(&self) -> Option<(Source, Transcoding)> {
+        let (source, recoder) = self.job.as_ref()?.work.recoder()?;
+        Some((source, recoder.outcome().map_or(Transcoding::Unfinished, transcoding)))
     }
 
     /// What was encoded; None where nothing was.
     pub fn encoded(&self) -> Option<Encoded> {
-        let (coding, encoder) = self.job.as_ref()?.encoder.as_ref()?;
+        let encoder = self.job.as_ref()?.work.encoder()?;
         Some(Encoded {
-            coding: *coding,
+            coding: encoder.setup().coding,
             input: encoder.input_bytes(),
             output: encoder.output_bytes(),
             busy: encoder.busy(),
@@ -102,20 +134,93 @@ impl Encoding {
     }
 }
 
+impl Work {
+    fn new(job: &Job) -> pingora::Result<Self> {
+        let failed = |error| Error::because(ErrorType::InternalError, "starting an encoder", error);
+        let encoder = match &job.encoder {
+            Some((setup, _)) if job.pads => {
+                let padding = Padding::random()
+                    .map_err(|error| Error::because(ErrorType::InternalError, "drawing random bytes", error))?;
+                Some(BodyEncoder::padded(setup, &padding).map_err(failed)?)
+            }
+            Some((setup, _)) => Some(BodyEncoder::new(setup).map_err(failed)?),
+            None => None,
+        };
+        let Some(source) = job.source else {
+            return Ok(encoder.map_or(Self::Pass, |encoder| Self::Encode(Box::new(encoder))));
+        };
+        let target = match encoder {
+            Some(encoder) => Target::Coded(Box::new(encoder)),
+            None if job.keeps => Target::AsItCame,
+            None => Target::Identity,
+        };
+        let recoder = Recoder::new(source, target)
+            .map_err(|error| Error::because(ErrorType::InternalError, "starting a decoder", error))?;
+        Ok(Self::Recode(source, Box::new(recoder)))
+    }
+
+    fn recoder(&self) -> Option<(Source, &Recoder)> {
+        match self {
+            Self::Recode(source, recoder) => Some((*source, recoder)),
+            Self::Pass | Self::Encode(_) => None,
+        }
+    }
+
+    fn encoder(&self) -> Option<&BodyEncoder> {
+        match self {
+            Self::Pass => None,
+            Self::Encode(encoder) => Some(encoder),
+            Self::Recode(_, recoder) => recoder.encoder(),
+        }
+    }
+
+    /// The body that goes out is not, byte for byte, the one that comes in.
+    fn changes_bytes(&self) -> bool {
+        match self {
+            Self::Pass => false,
+            Self::Encode(_) => true,
+            Self::Recode(_, recoder) => recoder.changes_bytes(),
+        }
+    }
+}
+
+impl Identity {
+    fn see(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        if self.facts.is_some() {
+            self.digest.update(bytes);
+        }
+    }
+
+    /// The body has ended.
+    fn tell(&self) {
+        if let Some(facts) = &self.facts {
+            // Only one end is ever told: `Running::ended` saw to it.
+            let _ = facts.identity_length.set(self.length);
+            let _ = facts.digest.set(*self.digest.finalize().as_bytes());
+        }
+    }
+}
+
 impl Running {
     /// One piece of the body; `end` on the last.
-    fn body(&mut self, piece: Bytes, end: bool) -> Result<Bytes, CodecError> {
+    fn body(&mut self, piece: Bytes, end: bool) -> Result<Bytes, TranscodeError> {
         if self.ended {
             return Ok(Bytes::new());
         }
-        self.input += piece.len() as u64;
-        if self.facts.is_some() {
-            self.digest.update(&piece);
-        }
+        self.received += piece.len() as u64;
         let flush = !end && self.flushes();
-        let mut coded = match &mut self.encoder {
-            Some((_, encoder)) => encoder.push(&piece, flush)?,
-            None => piece,
+        let identity = &mut self.identity;
+        let mut coded = match &mut self.work {
+            Work::Pass => {
+                identity.see(&piece);
+                piece
+            }
+            Work::Encode(encoder) => {
+                identity.see(&piece);
+                encoder.push(&piece, flush)?
+            }
+            Work::Recode(_, recoder) => recoder.push(piece, flush, |bytes| identity.see(bytes))?,
         };
         if end && let Some(tail) = self.end()? {
             coded = concat(coded, tail);
@@ -124,21 +229,18 @@ impl Running {
     }
 
     /// The end of the body, whichever way it came: once.
-    fn end(&mut self) -> Result<Option<Bytes>, CodecError> {
+    fn end(&mut self) -> Result<Option<Bytes>, TranscodeError> {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(None);
         }
-        if let Some(facts) = &self.facts {
-            // Only one end is ever set: `ended` saw to it.
-            let _ = facts.identity_length.set(self.input);
-            let _ = facts.digest.set(*self.digest.finalize().as_bytes());
-        }
-        let tail = match &mut self.encoder {
-            Some((_, encoder)) => encoder.finish(),
-            None => Ok(None),
+        self.identity.tell();
+        let tail = match &mut self.work {
+            Work::Pass => None,
+            Work::Encode(encoder) => encoder.finish()?,
+            Work::Recode(_, recoder) => recoder.finish()?,
         };
         self.memory = None;
-        tail
+        Ok(tail)
     }
 
     fn flushes(&self) -> bool {
@@ -158,9 +260,27 @@ fn concat(first: Bytes, second: Bytes) -> Bytes {
     both.freeze()
 }
 
-/// An encoder's error aborts the response: plain bytes must never follow coded ones.
-fn abort(error: CodecError) -> Box<Error> {
-    Error::because(ErrorType::InternalError, "encoding a response body", error)
+/// A codec's error aborts the response: plain bytes must never follow coded ones, nor a wrong end what was broken off.
+/// Coded bytes that do not decode are the app's fault.
+fn abort(error: TranscodeError) -> Box<Error> {
+    match error {
+        TranscodeError::Encode(error) => Error::because(ErrorType::InternalError, "encoding a response body", error),
+        TranscodeError::Decode(error) => {
+            Error::because(ErrorType::Custom("BrokenCoding"), "decoding the app's body", error).into_up()
+        }
+    }
+}
+
+fn transcoding(ended: Result<(), &DecodeError>) -> Transcoding {
+    match ended {
+        Ok(()) => Transcoding::Whole,
+        Err(DecodeError::Corrupt { .. }) => Transcoding::Corrupt,
+        Err(DecodeError::Truncated { .. }) => Transcoding::Truncated,
+        Err(DecodeError::Trailing { .. }) => Transcoding::Trailing,
+        Err(DecodeError::OverLimit { .. }) => Transcoding::OverSize,
+        Err(DecodeError::OverRatio { .. }) => Transcoding::OverRatio,
+        Err(DecodeError::OverTime { .. }) => Transcoding::OverTime,
+    }
 }
 
 #[async_trait]
@@ -169,10 +289,13 @@ impl HttpModule for Encoding {
         let Some(job) = &mut self.job else {
             return Ok(());
         };
-        if response.status.is_informational() || job.encoder.is_none() {
+        if response.status.is_informational() {
             return Ok(());
         }
         apply_to(std::mem::take(&mut job.head), response)?;
+        if !job.work.changes_bytes() {
+            return Ok(());
+        }
         // An HTTP/1.0 app's response would otherwise go out as HTTP/1.0 with chunks, which no client can read.
         response.set_version(Version::HTTP_11);
         response.insert_header(TRANSFER_ENCODING, "chunked")

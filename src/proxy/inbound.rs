@@ -19,7 +19,7 @@ use super::request::Request;
 use crate::encode::{self, FlushRule, Reservation, Setup};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::Phase;
-use crate::negotiate::{self, BodyPlan, ResponseFacts, SkipReason};
+use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts, SkipReason};
 
 /// nginx's word for "do not hold this response back".
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -56,31 +56,32 @@ impl Proxy {
         if has_foreign_transfer_coding(&response.headers) {
             return Err(not_http("a transfer coding that nobody asked for"));
         }
-        let (head, plan) = judgement::body_plan(request, response, end);
-        let facts = judgement::facts(response.status, &response.headers, end);
+        let stored = |app: &AppHead| self.stores(session, request, app);
+        let (head, facts, plan) = judgement::body_plan(request, response, end, stored);
         let flush = flush_rule(&facts);
-        let encoder = self.within_budget(plan, request, facts.length, flush);
-        context.answer.skipped = encoder.as_ref().err().copied();
-        let job = job(request, &head, encoder.ok(), &facts, flush, context);
+        let (plan, encoder) = self.within_budget(plan, request, &facts, flush);
+        context.answer.skipped = plan.skipped();
+        let job = job(request, &head, plan, encoder, &facts, flush, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
         let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
-        encoding.arm(job).map_err(|error| Error::because(ErrorType::InternalError, "starting an encoder", error))
+        encoding.arm(job)
     }
 
     /// The best encoder that the memory of all encoders has room for: as planned, then one that looks less far back, then
-    /// that of the coding that takes least, if the client takes that one.
+    /// that of the coding that takes least, if the client takes that one; else a plan without.
     fn within_budget(
         &self,
         plan: BodyPlan,
         request: &Request,
-        length: Option<u64>,
+        response: &ResponseFacts,
         flush: FlushRule,
-    ) -> Result<(Setup, Reservation), SkipReason> {
-        let planned = match plan {
-            BodyPlan::Encode(coding) => coding,
-            BodyPlan::Pass(reason) => return Err(reason),
+    ) -> (BodyPlan, Option<(Setup, Reservation)>) {
+        let Some(planned) = plan.target() else {
+            return (plan, None);
         };
+        // The length of coded bytes says nothing of the identity.
+        let length = response.length.filter(|_| plan.source().is_none());
         let smallest = Coding::Gzip;
         let permitted = request.facts.accept.accepts(smallest) && request.route.offer.codings.contains(&smallest);
         // Events are small, alike, and sent for hours: they need no long memory.
@@ -90,7 +91,10 @@ impl Proxy {
             let setup = encode::setup(coding, request.route.live, length);
             Some((setup, self.parts.encoders.reserve(setup.heap())?))
         };
-        choices.into_iter().flatten().find_map(room).ok_or(SkipReason::OverBudget)
+        match choices.into_iter().flatten().find_map(room) {
+            Some(encoder) => (plan, Some(encoder)),
+            None => (plan.without_encoder(SkipReason::OverBudget), None),
+        }
     }
 
     /// The head on its way to the store and the client, coded already.
@@ -140,6 +144,7 @@ impl AppHead {
                 && response.version != http::Version::HTTP_2,
             varies: false,
             codable: false,
+            app_coded: false,
             facts: Arc::default(),
         }
     }
@@ -153,6 +158,7 @@ fn flush_rule(facts: &ResponseFacts) -> FlushRule {
 fn job(
     request: &Request,
     head: &AppHead,
+    plan: BodyPlan,
     encoder: Option<(Setup, Reservation)>,
     facts: &ResponseFacts,
     flush: FlushRule,
@@ -160,8 +166,15 @@ fn job(
 ) -> Job {
     let coding = encoder.as_ref().map(|(setup, _)| setup.coding);
     Job {
+        source: plan.source(),
+        keeps: matches!(plan, BodyPlan::Verify(_)),
         encoder,
-        head: coding.map_or_else(Vec::new, |coding| negotiate::coded_head(facts.headers, coding)),
+        pads: negotiate::guard(&request.facts, facts, &request.route.offer) == Breach::Pad,
+        head: match plan {
+            BodyPlan::Pass(_) => Vec::new(),
+            BodyPlan::Verify(coding) => negotiate::kept_head(facts.headers, coding),
+            _ => negotiate::coded_head(facts.headers, coding.unwrap_or(Coding::Identity)),
+        },
         flush: if coding.is_some() { flush } else { FlushRule::Never },
         socket: context.app.socket,
         facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),

@@ -3,8 +3,8 @@
 
 use std::time::SystemTime;
 
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE, IF_NONE_MATCH, LAST_MODIFIED};
-use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 
 use super::context::AppHead;
@@ -99,16 +99,26 @@ pub fn admission(
 }
 
 /// The app's head as it came, with what is decided about its body for this client and for others.
-pub fn body_plan(request: &Request, response: &ResponseHeader, end: bool) -> (AppHead, BodyPlan) {
-    let facts = facts(response.status, &response.headers, end);
-    let (offer, accept) = (&request.route.offer, &request.facts.accept);
+///
+/// `stored` tells whether the answer will be kept: that decides whether undoing the app's own coding pays.
+pub fn body_plan<'a>(
+    request: &Request,
+    response: &'a ResponseHeader,
+    end: bool,
+    stored: impl FnOnce(&AppHead) -> bool,
+) -> (AppHead, ResponseFacts<'a>, BodyPlan) {
     let mut head = AppHead::read(response, end);
+    let facts = ResponseFacts {
+        status: response.status,
+        headers: &response.headers,
+        length: content_length(&response.headers),
+        end_of_stream: end,
+        stored: stored(&head),
+    };
+    let (offer, accept) = (&request.route.offer, &request.facts.accept);
+    let plan = negotiate::plan(&request.facts, &facts, offer);
+    head.app_coded = plan.source().is_some();
     head.varies = negotiate::varies(&facts, offer, accept);
-    head.codable = negotiate::codable(&facts, offer, accept);
-    (head, negotiate::plan(&request.facts, &facts, offer))
-}
-
-/// What a body is planned from.
-pub fn facts(status: StatusCode, headers: &HeaderMap, end: bool) -> ResponseFacts<'_> {
-    ResponseFacts { status, headers, length: content_length(headers), end_of_stream: end }
+    head.codable = head.app_coded || negotiate::codable(&facts, offer, accept);
+    (head, facts, plan)
 }

@@ -1,6 +1,6 @@
 //! The end of a request: what is known of it, as one record.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pingora::cache::{CachePhase, NoCacheReason};
 use pingora::proxy::Session;
@@ -20,6 +20,7 @@ impl Proxy {
         let encoding = session.upstream_modules_ctx.get::<Encoding>();
         let upstream_bytes = encoding.map_or(0, Encoding::received);
         let encoded = encoding.and_then(Encoding::encoded);
+        let transcoded = encoding.and_then(Encoding::transcoded);
         let Some(request) = &context.request else {
             return;
         };
@@ -40,6 +41,7 @@ impl Proxy {
             cache: outcome(session.cache.phase(), context),
             storing: storing(context),
             body: body(context, encoded),
+            transcoded,
             upstream_bytes,
             client_bytes: session.body_bytes_sent() as u64,
             upstream: context.app.reused,
@@ -63,8 +65,9 @@ impl Proxy {
         if let Some(answered) = context.app.answered {
             context.phases.add(Phase::UpstreamBody, answered.elapsed());
         }
-        if let Some(encoded) = session.upstream_modules_ctx.get::<Encoding>().and_then(Encoding::encoded) {
-            context.phases.add(Phase::Compress, encoded.busy);
+        let busy = session.upstream_modules_ctx.get::<Encoding>().map_or(Duration::ZERO, Encoding::busy);
+        if !busy.is_zero() {
+            context.phases.add(Phase::Compress, busy);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, RANGE, UPGRADE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, RANGE, UPGRADE};
 use http::{Method, Version};
 use pingora::http::RequestHeader;
 
@@ -104,5 +104,6 @@ fn facts(head: &RequestHeader) -> RequestFacts {
         upgrade: head.headers.contains_key(UPGRADE),
         accept: if http10 { AcceptEncoding::IDENTITY } else { AcceptEncoding::parse(&head.headers) },
         no_transform: CacheControl::parse(&head.headers, &CACHE_CONTROL).no_transform,
+        credentials: head.headers.contains_key(COOKIE) || head.headers.contains_key(AUTHORIZATION),
     }
 }

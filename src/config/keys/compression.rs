@@ -51,12 +51,27 @@ const LIVE_KEY: Key = Key::new(
     "Effort while the client waits: \"auto\" by length, or fixed levels like { br = 4, zstd = 3, gzip = 5 }.",
 );
 
+const TRANSCODE: Key = Key::new(
+    "transcode",
+    Kind::Bool,
+    "true",
+    "Undo the app's own compression where a client refuses it or the answer is stored; off, it passes as it is.",
+);
+const BREACH: Key = Key::new(
+    "breach",
+    Kind::Word(&["off", "pad", "no-compression"]),
+    r#""off""#,
+    "Answers to requests with Cookie or Authorization that are not stored: random padding, or no compression, hides how well a guess at a secret compresses.",
+);
+
 pub(super) const KEYS: &[Key] = &[
     ENABLED,
     ALGORITHMS,
     MIN_SIZE,
     TYPES,
     LIVE_KEY,
+    TRANSCODE,
+    BREACH,
     Key {
         name: "improve",
         kind: Kind::Switch(IMPROVE),
@@ -67,4 +82,4 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
-pub(super) const ROUTE: &[Key] = &[ENABLED, ALGORITHMS, MIN_SIZE, TYPES, LIVE_KEY];
+pub(super) const ROUTE: &[Key] = &[ENABLED, ALGORITHMS, MIN_SIZE, TYPES, LIVE_KEY, TRANSCODE, BREACH];

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
-use crate::metrics::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, UpstreamError};
+use crate::metrics::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Transcoding, UpstreamError};
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
@@ -46,7 +46,8 @@ fn every_label_value_is_documented() {
         .chain(words::<Phase>())
         .chain(words::<PurgeResult>())
         .chain(words::<GivenUp>())
-        .chain(words::<Mode>());
+        .chain(words::<Mode>())
+        .chain(words::<Transcoding>());
     let missing: Vec<_> = words.filter(|word| !PAGE.contains(&format!("`{word}`"))).collect();
     assert!(missing.is_empty(), "conf/metrics.md does not explain {missing:?}");
 }

@@ -16,6 +16,7 @@ use super::exchange::sample;
 use super::label::Label;
 use super::log::Format;
 use super::*;
+use crate::header::coding::Source;
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
@@ -79,6 +80,12 @@ fn exercise(metrics: &Metrics) {
     for reason in SkipReason::ALL {
         let body = BodyCoding::Skipped(reason);
         Exchange { body, ..sample::exchange(&route) }.record(metrics, &log, &Rules::default());
+    }
+    for source in <Source as Label>::ALL {
+        for ended in Transcoding::ALL {
+            let transcoded = Some((*source, *ended));
+            Exchange { transcoded, ..sample::exchange(&route) }.record(metrics, &log, &Rules::default());
+        }
     }
     for reason in NotStored::ALL {
         let storing = Storing::Refused(reason);

@@ -13,12 +13,22 @@ fn offer() -> Offer {
         codings: vec![Brotli, Zstd, Gzip],
         min_size: 1024,
         types: MediaTypes::parse(types).expect("patterns"),
+        transcode: false,
+        breach: Breach::Off,
     }
 }
 
 fn request(accept_encoding: &str) -> RequestFacts {
     let accept = AcceptEncoding::parse(&testing::field("accept-encoding", &[accept_encoding]));
-    RequestFacts { head: false, http10: false, range: false, upgrade: false, accept, no_transform: false }
+    RequestFacts {
+        head: false,
+        http10: false,
+        range: false,
+        upgrade: false,
+        accept,
+        no_transform: false,
+        credentials: false,
+    }
 }
 
 /// A response of `length` with these fields, `text/html` unless they say otherwise.
@@ -28,7 +38,7 @@ fn with<T>(status: u16, lines: Lines<'_>, length: Option<u64>, decide: impl FnOn
         headers.extend(testing::field("content-type", &["text/html"]));
     }
     let status = StatusCode::from_u16(status).expect("a status");
-    decide(&ResponseFacts { status, headers: &headers, length, end_of_stream: false })
+    decide(&ResponseFacts { status, headers: &headers, length, end_of_stream: false, stored: false })
 }
 
 /// The lines of some fields.
@@ -125,7 +135,8 @@ fn what_the_response_is() {
 #[test]
 fn a_response_without_a_type_or_a_body() {
     let headers = http::HeaderMap::new();
-    let response = ResponseFacts { status: StatusCode::OK, headers: &headers, length: None, end_of_stream: false };
+    let response =
+        ResponseFacts { status: StatusCode::OK, headers: &headers, length: None, end_of_stream: false, stored: false };
     let seen = |response| plan(&request("br"), &response, &offer());
     assert_eq!(seen(response), BodyPlan::Pass(SkipReason::TypeNotListed));
     let ended = ResponseFacts { end_of_stream: true, ..response };
@@ -259,7 +270,7 @@ proptest! {
             headers.extend(encoding);
         }
         let status = StatusCode::from_u16(status).expect("a status");
-        let response = ResponseFacts { status, headers: &headers, length, end_of_stream: false };
+        let response = ResponseFacts { status, headers: &headers, length, end_of_stream: false, stored: false };
         let request = request(&accept);
         if let BodyPlan::Encode(_) = plan(&request, &response, &offer()) {
             prop_assert!(varies(&response, &offer(), &request.accept));

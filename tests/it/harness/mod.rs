@@ -11,6 +11,7 @@ mod cache_status;
 mod call;
 mod client;
 pub mod decode;
+pub mod encode;
 mod h2c;
 mod metrics;
 mod origin;
