@@ -7,6 +7,7 @@
 //! Header fields and cookies that a rule adds to the key do not go into the [`ResourceKey`] but into a [`Partition`]
 //! beside the app's `Vary`: a purge by URL then removes every one of them.
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 use globset::GlobSet;
@@ -29,9 +30,13 @@ impl Hash for ResourceKey {
 /// How a route builds its key. The default is the safe one: everything counts, in the order it came.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRules {
+    /// Stands for the host that the client asked for: several names of one site share what is stored.
+    pub host: Option<String>,
     /// Names of query parameters that do not change the answer (`utm_*`). Matched against the name as sent: a
     /// percent-encoded spelling of it stays a different resource, which costs a fetch and never a wrong answer.
     pub ignore_query: GlobSet,
+    /// Names of the only query parameters that change the answer; None if any may.
+    pub keep_query: Option<GlobSet>,
     /// Order of parameters does not matter. Parameters of one name keep their order: `a=1&a=2` is a list.
     pub sort_query: bool,
     /// Request header fields whose values split the entry.
@@ -57,27 +62,53 @@ impl Partition {
     }
 }
 
-/// The key of `scheme://host path_and_query`. `host` is the authority as received: its case and a default port do not
-/// count (RFC 9110, section 4.2.3). The path is taken as it is: nothing is normalised that the app would still see.
+/// What a resource's key is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyParts<'a> {
+    pub generation: &'a str,
+    pub scheme: &'a str,
+    /// Lower-case, without a port that says nothing.
+    pub host: Cow<'a, str>,
+    pub path: &'a str,
+    /// What counts of the query; None where there is none, or nothing of it counts.
+    pub query: Option<Cow<'a, str>>,
+}
+
+/// The key of `scheme://host path_and_query`.
 pub fn resource_key(generation: &str, scheme: &str, host: &str, path_and_query: &str, rules: &KeyRules) -> ResourceKey {
-    let (path, query) = match path_and_query.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path_and_query, None),
-    };
-    let mut framed = Framed::new();
-    framed.part(generation.as_bytes());
-    framed.part(scheme.as_bytes());
-    framed.lower_case_part(without_default_port(scheme, host));
-    framed.part(path.as_bytes());
-    match query {
-        None => framed.absent(),
-        Some(query) if rules.leave_query() => framed.part(query.as_bytes()),
-        Some(query) => match rules.normalised(query) {
+    KeyParts::of(generation, scheme, host, path_and_query, rules).key()
+}
+
+impl<'a> KeyParts<'a> {
+    /// `host` is the authority as received: its case and a default port do not count (RFC 9110, section 4.2.3). The path
+    /// is taken as it is: nothing is normalised that the app would still see.
+    pub fn of(
+        generation: &'a str,
+        scheme: &'a str,
+        host: &'a str,
+        path_and_query: &'a str,
+        rules: &'a KeyRules,
+    ) -> Self {
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        let host = lower_case(without_default_port(scheme, rules.host.as_deref().unwrap_or(host)));
+        Self { generation, scheme, host, path, query: query.and_then(|query| rules.counting(query)) }
+    }
+
+    pub fn key(&self) -> ResourceKey {
+        let mut framed = Framed::new();
+        framed.part(self.generation.as_bytes());
+        framed.part(self.scheme.as_bytes());
+        framed.part(self.host.as_bytes());
+        framed.part(self.path.as_bytes());
+        match &self.query {
             None => framed.absent(),
             Some(query) => framed.part(query.as_bytes()),
-        },
+        }
+        ResourceKey(framed.finish())
     }
-    ResourceKey(framed.finish())
 }
 
 impl KeyRules {
@@ -96,27 +127,36 @@ impl KeyRules {
         Partition(framed.finish())
     }
 
-    fn leave_query(&self) -> bool {
-        self.ignore_query.is_empty() && !self.sort_query
-    }
-
-    /// The query with the ignored parameters gone and the others in order; `None` if nothing of it is left, which is
-    /// then the same resource as without a query.
-    fn normalised(&self, query: &str) -> Option<String> {
-        let mut kept: Vec<&str> =
-            query.split('&').filter(|parameter| !self.ignore_query.is_match(name(parameter))).collect();
+    /// The query with the parameters gone that do not count and the others in order; `None` if nothing of it is left,
+    /// which is then the same resource as without a query.
+    fn counting<'a>(&self, query: &'a str) -> Option<Cow<'a, str>> {
+        if self.ignore_query.is_empty() && self.keep_query.is_none() && !self.sort_query {
+            return Some(Cow::Borrowed(query));
+        }
+        let mut kept: Vec<&str> = query.split('&').filter(|parameter| self.counts(name(parameter))).collect();
         if kept.is_empty() {
             return None;
         }
         if self.sort_query {
             kept.sort_by(|a, b| name(a).cmp(name(b)));
         }
-        Some(kept.join("&"))
+        Some(Cow::Owned(kept.join("&")))
+    }
+
+    fn counts(&self, name: &str) -> bool {
+        !self.ignore_query.is_match(name) && self.keep_query.as_ref().is_none_or(|kept| kept.is_match(name))
     }
 }
 
 fn name(parameter: &str) -> &str {
     parameter.split_once('=').map_or(parameter, |(name, _)| name)
+}
+
+fn lower_case(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    }
 }
 
 /// RFC 3986, section 6.2.3: an empty port and the scheme's default one are the same as none.
@@ -159,14 +199,6 @@ impl Framed {
         self.0.extend_from_slice(bytes);
     }
 
-    fn lower_case_part(&mut self, text: &str) {
-        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            self.part(text.to_ascii_lowercase().as_bytes());
-        } else {
-            self.part(text.as_bytes());
-        }
-    }
-
     fn absent(&mut self) {
         self.0.extend_from_slice(&Self::ABSENT.to_le_bytes());
     }
@@ -195,12 +227,20 @@ mod tests {
         resource_key("", scheme, host, target, &KeyRules::default())
     }
 
-    fn rules(ignore: &[&str], sort_query: bool) -> KeyRules {
+    fn globs(names: &[&str]) -> GlobSet {
         let mut globs = GlobSetBuilder::new();
-        for glob in ignore {
+        for glob in names {
             globs.add(Glob::new(glob).unwrap());
         }
-        KeyRules { ignore_query: globs.build().unwrap(), sort_query, ..KeyRules::default() }
+        globs.build().unwrap()
+    }
+
+    fn rules(ignore: &[&str], sort_query: bool) -> KeyRules {
+        KeyRules { ignore_query: globs(ignore), sort_query, ..KeyRules::default() }
+    }
+
+    fn keeping(names: &[&str]) -> KeyRules {
+        KeyRules { keep_query: Some(globs(names)), ..KeyRules::default() }
     }
 
     #[test]
@@ -240,6 +280,39 @@ mod tests {
         assert_ne!(of("/p?a=1&b=2"), of("/p?b=2&a=1"));
         assert_ne!(of("/p"), of("/p?utm=1"));
         assert_ne!(of("/p"), of("/p?"), "an empty query names no parameter to ignore");
+    }
+
+    #[test]
+    fn only_kept_parameters_leave_a_trace() {
+        let rules = keeping(&["id", "page*"]);
+        let of = |target| resource_key("", "http", "h", target, &rules);
+        assert_eq!(of("/p"), of("/p?session=7&x"));
+        assert_eq!(of("/p"), of("/p?"), "an empty parameter is not kept");
+        assert_eq!(of("/p?id=1&page_no=2"), of("/p?a=b&id=1&c&page_no=2&ID=3"));
+        assert_ne!(of("/p?id=1"), of("/p?id=2"));
+        assert_ne!(of("/p?id=1&page=2"), of("/p?page=2&id=1"));
+        let none = keeping(&[]);
+        assert_eq!(
+            resource_key("", "http", "h", "/p?a=1", &none),
+            resource_key("", "http", "h", "/p", &KeyRules::default())
+        );
+    }
+
+    #[test]
+    fn a_host_of_the_rules_stands_for_any() {
+        let rules = KeyRules { host: Some("Shop.Example:80".into()), ..KeyRules::default() };
+        let of = |host| resource_key("", "http", host, "/p", &rules);
+        assert_eq!(of("www.shop.example"), of("shop.example:8080"));
+        assert_eq!(of("a"), key("http", "shop.example", "/p"));
+        assert_ne!(of("a"), resource_key("", "https", "a", "/p", &rules));
+    }
+
+    #[test]
+    fn the_parts_say_what_counts() {
+        let rules = rules(&["utm_*"], true);
+        let parts = KeyParts::of("7", "http", "Shop.Example:80", "/p?b=1&utm_x=2&a=3", &rules);
+        assert_eq!((&*parts.host, parts.path, parts.query.as_deref()), ("shop.example", "/p", Some("a=3&b=1")));
+        assert_eq!(parts.key(), resource_key("7", "http", "shop.example", "/p?a=3&b=1", &KeyRules::default()));
     }
 
     #[test]
@@ -328,6 +401,20 @@ mod tests {
             prop_assert_eq!(
                 resource_key("", "http", "h", &format!("/p?{}", join(&|_| true)), &rules),
                 resource_key("", "http", "h", &plain, &KeyRules::default())
+            );
+        }
+
+        #[test]
+        fn keeping_is_ignoring_the_others(
+            parameters in proptest::collection::vec(("(keep_)?[a-z]{1,3}", "[a-z0-9]{0,3}"), 1..8),
+        ) {
+            let query = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+            let others = parameters.iter().map(|(name, _)| name.as_str()).filter(|name| !name.starts_with("keep_"));
+            let ignoring = rules(&others.collect::<Vec<_>>(), false);
+            let target = format!("/p?{query}");
+            prop_assert_eq!(
+                resource_key("", "http", "h", &target, &keeping(&["keep_*"])),
+                resource_key("", "http", "h", &target, &ignoring)
             );
         }
 

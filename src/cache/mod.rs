@@ -44,7 +44,7 @@ pub use clock::Moment;
 pub use events::{Derivation, Events, EvictionCause, Improvement, Refusal, Silent, Unimproved};
 pub use fill::{BodyFacts, FillOutcome, FillPlan};
 pub use improve::{Improver, Load};
-pub use key::{KeyRules, Partition, ResourceKey, resource_key};
+pub use key::{KeyParts, KeyRules, Partition, ResourceKey, resource_key};
 pub use memory::{Limits, Memory, Purged};
 pub use representation::Representation;
 pub use resource::Resource;

@@ -19,6 +19,7 @@ use crate::upstream::Address;
 pub(super) fn problems(table: &Table, known: &[Problem]) -> Vec<Problem> {
     let mut found = Vec::new();
     routes(table, &mut found);
+    queries(table, "cache.key", "cache.key", &mut found);
     found.retain(|problem| {
         !matches!(problem.why, Why::Conflict(Conflict::NothingToMatch))
             || !known.iter().any(|other| other.key.starts_with(&problem.key))
@@ -71,6 +72,16 @@ fn routes(table: &Table, found: &mut Vec<Problem>) {
         {
             found.push(conflict(&format!("route[{index}].match"), node, Conflict::NothingToMatch));
         }
+        queries(route, "cache.key", &format!("route[{index}].cache.key"), found);
+    }
+}
+
+/// A list of what counts and one of what does not, in one table. A route may have one and inherit the other.
+fn queries(table: &Table, path: &str, key: &str, found: &mut Vec<Problem>) {
+    let ignores = table.at(&format!("{path}.ignore_query"));
+    let ignores = ignores.is_some_and(|node| matches!(&node.value, Value::List(list) if !list.is_empty()));
+    if let (true, Some(node)) = (ignores, table.at(&format!("{path}.keep_query"))) {
+        found.push(conflict(&format!("{key}.keep_query"), node, Conflict::KeepAndIgnore));
     }
 }
 

@@ -20,6 +20,7 @@ pub enum Conflict {
     },
     Buckets(BucketsProblem),
     NothingToMatch,
+    KeepAndIgnore,
     /// Warnings from here on: it works, though hardly as meant.
     Unreachable {
         by: String,
@@ -55,6 +56,7 @@ impl Conflict {
             Self::TokenFile { path, error } => format!("cannot take a token from {path}: {error}"),
             Self::Buckets(problem) => problem.to_string(),
             Self::NothingToMatch => "`match` says nothing".into(),
+            Self::KeepAndIgnore => "both `keep_query` and `ignore_query` are given".into(),
             Self::Unreachable { by } => format!("never reached: {by} matches these requests first"),
             Self::NeverReadMethod => "`ttl` has no effect: only GET and HEAD are answered from the cache".into(),
             Self::CacheDisabled => "`ttl` has no effect: the cache is not enabled here".into(),
@@ -85,6 +87,7 @@ impl Conflict {
             Self::TokenFile { .. } => "write the path of a readable file that holds the token alone",
             Self::Buckets(_) => "list them ascending, each once, at most 40",
             Self::NothingToMatch => "write path = \"/**\" to match everything",
+            Self::KeepAndIgnore => "keep one of them: what is not kept is ignored already",
             Self::Unreachable { .. } => "put the narrower route first",
             Self::NeverReadMethod => "add \"GET\" to the methods, or leave `ttl` out",
             Self::CacheDisabled => "enable it, or leave `ttl` out",

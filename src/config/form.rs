@@ -24,6 +24,7 @@ impl Form {
             Self::FieldName | Self::RemovableField | Self::SettableField => "a field name",
             Self::FieldValue => "a field value",
             Self::File => "a file path",
+            Self::Host => "a host",
             Self::HostGlob => "a host pattern",
             Self::Label => "a label name",
             Self::MediaRange => "a media type",
@@ -55,6 +56,7 @@ impl Form {
             },
             Self::File if text.is_empty() => refuse("empty"),
             Self::File => Ok(()),
+            Self::Host => plain_host(text),
             Self::HostGlob => host(text),
             Self::Label => label(text),
             Self::MediaRange => media_range(text),
@@ -111,6 +113,15 @@ fn host(text: &str) -> Result<(), Refusal> {
         }
         _ if text.contains('/') => refuse("a host, not a URL"),
         _ => Ok(()),
+    }
+}
+
+/// A host as it stands in a URL, with its port if it has one.
+fn plain_host(text: &str) -> Result<(), Refusal> {
+    match http::uri::Authority::try_from(text) {
+        Ok(authority) if authority.as_str() == text && !text.contains('@') => Ok(()),
+        _ if text.contains('/') => refuse("a host, not a URL"),
+        _ => refuse("no host name"),
     }
 }
 
@@ -213,7 +224,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        let table: [(Form, &[&str], &[&str]); 15] = [
+        let table: [(Form, &[&str], &[&str]); 16] = [
             (Form::CookieName, &["currency", "a.b"], &["", "a b", "a=b", "a;"]),
             (Form::FieldName, &["Accept-Language", "x"], &["", "a b", "a:", "\u{e9}"]),
             (
@@ -223,6 +234,7 @@ mod tests {
             ),
             (Form::RemovableField, &["X-A"], &["Host", "Connection", "Upgrade"]),
             (Form::FieldValue, &["", "a b", "caf\u{e9}"], &["a\r\nb", "a\0"]),
+            (Form::Host, &["shop.example", "[::1]:80", "A.b"], &["", "http://a", "a/b", "a@b", "a b"]),
             (Form::HostGlob, &["*.example.com", "shop", "{a,b}.c"], &["", "a:80", "http://a", "[a"]),
             (Form::Label, &["team", "_x1"], &["", "1a", "a-b", "__a", "le", "route"]),
             (

@@ -62,6 +62,7 @@ pub(super) enum Form {
     FieldName,
     FieldValue,
     File,
+    Host,
     HostGlob,
     Label,
     MediaRange,

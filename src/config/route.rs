@@ -143,16 +143,22 @@ fn set_cookie(word: &str) -> SetCookie {
 }
 
 fn key_rules(key: Settings<'_>) -> KeyRules {
-    let mut ignored = GlobSetBuilder::new();
-    for glob in key.list::<Glob>("ignore_query") {
-        ignored.add(glob);
-    }
     KeyRules {
-        ignore_query: ignored.build().unwrap_or_else(|_| GlobSet::empty()),
+        host: key.optional("host").and_then(Node::text).map(str::to_owned),
+        ignore_query: globs(key, "ignore_query"),
+        keep_query: key.optional("keep_query").map(|_| globs(key, "keep_query")),
         sort_query: key.flag("sort_query"),
         headers: key.list("headers"),
         cookies: key.list("cookies"),
     }
+}
+
+fn globs(key: Settings<'_>, name: &str) -> GlobSet {
+    let mut globs = GlobSetBuilder::new();
+    for glob in key.list::<Glob>(name) {
+        globs.add(glob);
+    }
+    globs.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 fn header_rules(all: Settings<'_>, own: Settings<'_>) -> HeaderRules {

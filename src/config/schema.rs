@@ -102,6 +102,7 @@ fn form_pattern(form: Form) -> Option<&'static str> {
         Form::Tag => r"[^\s,]+",
         Form::Upstream => r"unix:.+|[^\s/]+:[0-9]+",
         Form::File | Form::Secret => ".+",
+        Form::Host => r"[^\s/@]+",
         Form::Any | Form::FieldValue | Form::HostGlob | Form::NameGlob => return None,
     })
 }

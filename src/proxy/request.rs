@@ -61,10 +61,11 @@ impl Request {
     }
 
     /// The route's rules, and the host that a trusted proxy names beside the one in `Host`: the app may build its links
-    /// from either.
+    /// from either, unless the route says that its answers do not depend on the name.
     pub fn partition(&self, head: &RequestHeader) -> Partition {
         let partition = self.route.key.partition(&head.headers);
-        let named = head.headers.get(X_FORWARDED_HOST).filter(|_| self.client.trusted);
+        let told = self.client.trusted && self.route.key.host.is_none();
+        let named = head.headers.get(X_FORWARDED_HOST).filter(|_| told);
         match named {
             Some(named) if !named.as_bytes().eq_ignore_ascii_case(self.host.as_bytes()) => {
                 partition.split_by(named.as_bytes())

@@ -22,6 +22,12 @@ const KEY: &[Key] = &[
         "Query parameters that do not change the answer.",
     )
     .example(r#"["utm_*", "gclid"]"#),
+    Key::optional(
+        "keep_query",
+        Kind::List(&Kind::Text(Form::NameGlob)),
+        r#"["id", "page"]"#,
+        "The only query parameters that change the answer; [] for none.",
+    ),
     Key::new("sort_query", Kind::Bool, "false", "Whether the order of query parameters is of no meaning."),
     Key::new(
         "headers",
@@ -32,6 +38,12 @@ const KEY: &[Key] = &[
     .example(r#"["Accept-Language"]"#),
     Key::new("cookies", Kind::List(&Kind::Text(Form::CookieName)), "[]", "Cookies whose values part the answers.")
         .example(r#"["currency"]"#),
+    Key::optional(
+        "host",
+        Kind::Text(Form::Host),
+        r#""shop.example""#,
+        "Stands in the key for the host that was asked for: for several names of one site, whose answers do not depend on the name.",
+    ),
 ];
 
 const ENABLED: Key = Key::new("enabled", Kind::Bool, "true", "Keep answers that RFC 9111 lets us keep.");

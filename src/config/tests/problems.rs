@@ -113,6 +113,17 @@ fn one_mistake_at_a_time() {
         ("[metrics]\nlabels = { route = \"x\" }\n", "use that label", ""),
         ("[admin]\ntoken = \"a b\"\n", "expected a secret, got \"...\"", ""),
         ("[admin]\ntoken = \"a\"\ntoken_file = \"/x\"\n", "both `token` and `token_file`", "keep one of them"),
+        (
+            "[cache.key]\nkeep_query = [\"id\"]\nignore_query = [\"a\"]\n",
+            "both `keep_query` and `ignore_query`",
+            "keep one of them",
+        ),
+        (
+            "[[route]]\nname = \"a\"\nmatch.path = \"/a\"\ncache.key = { keep_query = [], ignore_query = [\"a\"] }\n",
+            "both `keep_query` and `ignore_query`",
+            "keep one of them",
+        ),
+        ("[cache.key]\nhost = \"http://a\"\n", "a host, not a URL", ""),
         ("[admin]\ntoken_file = \"/nowhere/token\"\n", "cannot take a token from /nowhere/token", ""),
         ("[cache]\ngeneration = \"${NONE}\"\n", "NONE is not set", "set it, or write ${NONE:-default}"),
         ("[cache]\ngeneration = \"${NONE:?needed by the cache}\"\n", "NONE: needed by the cache", "set NONE"),

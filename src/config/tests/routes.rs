@@ -6,6 +6,7 @@ use http::Method;
 
 use super::super::Config;
 use super::{loaded, warnings};
+use crate::cache::KeyParts;
 use crate::proxy::Route;
 
 fn route<'a>(config: &'a Config, path: &str) -> &'a Route {
@@ -55,6 +56,24 @@ fn what_a_route_leaves_out_comes_from_above() {
     assert_eq!(rest.cache.ttl, None);
     assert_eq!(rest.key.headers.len(), 1);
     assert_eq!(rest.cache.negative.len(), 2, "404 and 410 by default");
+}
+
+#[test]
+fn a_route_keeps_parameters_and_names_its_host() {
+    let config = loaded(
+        "[cache]\nkey.ignore_query = [\"utm_*\"]\n\
+         [[route]]\nname = \"a\"\nmatch.path = \"/a\"\ncache.key = { keep_query = [\"id\", \"utm_id\"], host = \"Shop.example\" }\n\
+         [[route]]\nname = \"b\"\nmatch.path = \"/b\"\ncache.key.keep_query = []\n",
+    )
+    .config;
+    let key = |target: &'static str| {
+        let route = route(&config, target.split('?').next().unwrap_or_default());
+        let parts = KeyParts::of("", "http", "www.shop.example", target, &route.key);
+        format!("{} {}", parts.host, parts.query.as_deref().unwrap_or("-"))
+    };
+    assert_eq!(key("/a?x=1&id=2&utm_id=3"), "shop.example id=2", "kept here, and not ignored above");
+    assert_eq!(key("/b?x=1"), "www.shop.example -");
+    assert_eq!(key("/c?x=1&utm_id=3"), "www.shop.example x=1");
 }
 
 #[test]

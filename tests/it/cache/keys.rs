@@ -66,6 +66,37 @@ fn the_operator_says_which_parts_of_a_query_do_not_count() {
 }
 
 #[test]
+fn only_the_parameters_that_are_kept_count() {
+    let origin = Origin::start();
+    origin.on_path("/a", naming);
+    let vacpack = Vacpack::with(&origin, "cache.key.keep_query = [\"id\"]");
+    assert_eq!(vacpack.get("/a?session=1&id=7").outcome(), "miss");
+    for target in ["/a?id=7", "/a?id=7&session=2", "/a?x&id=7"] {
+        assert_eq!(vacpack.get(target).outcome(), "hit", "{target}");
+    }
+    assert_eq!(vacpack.get("/a?id=8").outcome(), "miss");
+    assert_eq!(origin.requests("/a")[0].target, "/a?session=1&id=7");
+}
+
+#[test]
+fn several_names_of_one_site_share_what_is_stored() {
+    let origin = Origin::start();
+    for path in ["/a", "/b"] {
+        origin.on_path(path, naming);
+    }
+    let settings =
+        "[[route]]\nname = \"a\"\nmatch = { path = \"/a\", host = \"*.site.test\" }\ncache.key.host = \"site.test\"\n";
+    let vacpack = Vacpack::with(&origin, settings);
+    let ask = |host: &str, target: &str| vacpack.ask(&Call::get(target).host(host)).outcome();
+    assert_eq!([ask("www.site.test", "/a"), ask("cdn.site.test", "/a")], ["miss", "hit"]);
+    assert_eq!([ask("www.site.test", "/b"), ask("cdn.site.test", "/b")], ["miss", "miss"], "another route");
+    assert_eq!(ask("other.test", "/a"), "miss", "not of the site");
+    // A purge by either name finds it.
+    assert!(vacpack.purge("cdn.site.test", "/a").text().contains("\"purged\":1"));
+    assert_eq!(ask("www.site.test", "/a"), "miss");
+}
+
+#[test]
 fn fields_and_cookies_can_part_the_answers() {
     let origin = Origin::start();
     origin.on_path("/a", |request| {
