@@ -90,6 +90,7 @@ fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
         head: head(),
         app_etag: None,
         coding,
+        level: None,
         codable: true,
         app_coded: false,
         selector: Selector::default(),

@@ -4,6 +4,7 @@
 //!
 //! * vocabulary - [`units`], [`header`]: sizes, durations and HTTP fields as types;
 //! * decisions - [`negotiate`], [`policy`], [`cdn`]: pure functions that answer with a reason;
+//! * explanation - [`explain`]: why a request is answered as it is, as a document;
 //! * measures - [`metrics`]: every family in one table;
 //! * mechanisms - [`encode`], [`cache`], [`upstream`]: they move bytes and decide nothing about HTTP;
 //! * surfaces - [`proxy`], [`admin`]: the two listeners;
@@ -16,6 +17,8 @@ pub mod header;
 pub mod cdn;
 pub mod negotiate;
 pub mod policy;
+
+pub mod explain;
 
 pub mod metrics;
 

@@ -12,6 +12,7 @@ use pingora::services::listening::Service;
 
 use super::access::{Peer, Token, authorise};
 use super::endpoint::{Endpoint, NoEndpoint};
+use super::explain::{self, Explain};
 use super::improvement::{self, Pause};
 use super::lifecycle::{Lifecycle, State};
 use super::purge::{self, Purge};
@@ -28,13 +29,20 @@ pub struct AdminApp {
     lifecycle: Arc<Lifecycle>,
     cache: Arc<dyn Purge>,
     token: Option<Token>,
+    /// `None` where there is no proxy to ask.
+    proxy: Option<Arc<dyn Explain>>,
     /// `None` where nothing is improved.
     pause: Option<Arc<Pause>>,
 }
 
 impl AdminApp {
     pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, token: Option<Token>) -> Self {
-        Self { metrics, lifecycle, cache, token, pause: None }
+        Self { metrics, lifecycle, cache, token, proxy: None, pause: None }
+    }
+
+    /// With a proxy that can say what it would do.
+    pub fn explaining(self, proxy: Arc<dyn Explain>) -> Self {
+        Self { proxy: Some(proxy), ..self }
     }
 
     /// With an improver that can be held still.
@@ -59,6 +67,7 @@ impl AdminApp {
             Ok(Endpoint::Live) => reply::text(StatusCode::OK, "alive\n"),
             Ok(Endpoint::Ready) => self.ready(),
             Ok(Endpoint::Metrics) => self.scrape(),
+            Ok(Endpoint::Explain) => self.explain(session),
             Ok(Endpoint::Purge) => self.purge(session).await,
             Ok(Endpoint::PauseImproving) => self.pause(session, true),
             Ok(Endpoint::ResumeImproving) => self.pause(session, false),
@@ -92,6 +101,18 @@ impl AdminApp {
                 tracing::error!(%error, "the metrics cannot be written");
                 reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n"))
             }
+        }
+    }
+
+    fn explain(&self, session: &ServerSession) -> Reply {
+        let (peer, request) = (peer(session), session.req_header());
+        if let Err(refusal) = authorise(peer, &request.headers, self.token.as_ref()) {
+            tracing::warn!(%peer, ?refusal, "explain refused");
+            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        }
+        match &self.proxy {
+            Some(proxy) => explain::run(&**proxy, request.uri.query().unwrap_or_default()),
+            None => reply::refusal(StatusCode::NOT_FOUND, "there is no proxy to ask"),
         }
     }
 

@@ -9,6 +9,7 @@ pub enum Endpoint {
     Live,
     Ready,
     Metrics,
+    Explain,
     Purge,
     PauseImproving,
     ResumeImproving,
@@ -25,12 +26,13 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Index,
         Self::Startup,
         Self::Live,
         Self::Ready,
         Self::Metrics,
+        Self::Explain,
         Self::Purge,
         Self::PauseImproving,
         Self::ResumeImproving,
@@ -43,6 +45,7 @@ impl Endpoint {
             Self::Live => "/livez",
             Self::Ready => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Explain => "/api/explain",
             Self::Purge => "/purge",
             Self::PauseImproving => "/improve/pause",
             Self::ResumeImproving => "/improve/resume",
@@ -57,6 +60,9 @@ impl Endpoint {
             Self::Live => "200 while the process answers at all",
             Self::Ready => "200 while traffic should come; 503 with the reason otherwise",
             Self::Metrics => "Prometheus metrics",
+            Self::Explain => {
+                "?url=http://host/path says what a request would get, and why; from 127.0.0.1 or with the admin token"
+            }
             Self::Purge => "?url=http://host/path removes it from the cache; from 127.0.0.1 or with the admin token",
             Self::PauseImproving => "holds background recompression still, until it is resumed or restarted",
             Self::ResumeImproving => "lets it go on",
@@ -66,7 +72,7 @@ impl Endpoint {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Purge | Self::PauseImproving | Self::ResumeImproving => "POST",
-            Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics => "GET, HEAD",
+            Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics | Self::Explain => "GET, HEAD",
         }
     }
 

@@ -27,18 +27,27 @@ impl fmt::Display for QueryProblem {
 /// whose own `&` was not encoded, which would otherwise silently mean another URL.
 pub fn only_parameter(query: &str, name: &str) -> Result<Option<String>, QueryProblem> {
     let mut found = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        // Only the first `=` separates: the URL's own query has others.
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = decode(key)?;
-        if key != name {
-            return Err(QueryProblem::Unknown(key));
-        }
-        if found.replace(decode(value)?).is_some() {
+    for (key, value) in parameters(query, &[name])? {
+        if found.replace(value).is_some() {
             return Err(QueryProblem::Twice(key));
         }
     }
     Ok(found)
+}
+
+/// All parameters, in order; each must be one of `known`.
+pub fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, QueryProblem> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let read = |pair: &str| {
+        // Only the first `=` separates: the URL's own query has others.
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decode(key)?;
+        match known.contains(&key.as_str()) {
+            true => Ok((key, decode(value)?)),
+            false => Err(QueryProblem::Unknown(key)),
+        }
+    };
+    pairs.map(read).collect()
 }
 
 /// Percent-decoding (RFC 3986, section 2.1). A `+` stays what it is: this is a URI's query, not a form.

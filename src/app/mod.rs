@@ -8,6 +8,7 @@
 mod bind;
 mod cache;
 mod drain;
+mod explain;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -38,6 +39,7 @@ pub use bind::BindError;
 use bind::Bound;
 use cache::{Counted, Occupancy, UrlPurge, pressure};
 pub use drain::run;
+use explain::Explainer;
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
 const PREDICTOR_SHARD: usize = 2048;
@@ -135,9 +137,9 @@ pub fn start(config: Config) -> Result<Running, AppError> {
 
     let connections = Connections::new(proxy, config.listen.connection, metrics.clone());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
-    let purge = Arc::new(UrlPurge(parts));
+    let purge = Arc::new(UrlPurge(parts.clone()));
     let token = config.admin.token;
-    let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token);
+    let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token).explaining(Arc::new(Explainer(parts)));
     let app = if improver.is_some() { app.pausing(pause) } else { app };
     // The admin listener closes when the process ends, not before.
     let (keep_open, open) = watch::channel(false);

@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::representation::Representation;
 use super::streamed::Streamed;
 use super::variant::{Made, Variant};
-use crate::encode::{CodecError, DecodeError, Live, TranscodeError, Transcoder, setup};
+use crate::encode::{CodecError, DecodeError, Live, Setup, TranscodeError, Transcoder, setup};
 use crate::header::Coding;
 
 /// Up to this many identity bytes a derivation takes about a millisecond and is done where it is needed; above, off
@@ -131,7 +131,8 @@ impl Job {
         let Ok(one) = Representation::new(self.variant.common(), self.to, body) else {
             return Derived::Failed;
         };
-        let one = Arc::new(one);
+        let level = (self.to != Coding::Identity).then(|| plan(self.to, self.variant.identity_length).level);
+        let one = Arc::new(one.at_level(level));
         made[self.to as usize] = Arc::downgrade(&one);
         // Counted before others can see it.
         self.memory.events().derived(derivation);
@@ -224,7 +225,11 @@ impl From<TranscodeError> for Unmade {
 
 /// From a stored body to `to`. More identity bytes than there were when it was stored are a corrupt body.
 pub fn transcoder(from: &Representation, to: Coding, length: Option<u64>) -> Result<Transcoder<Bytes>, Unmade> {
-    let plan = setup(to, Live::Auto, length);
+    let plan = plan(to, length);
     let transcoder = Transcoder::new(from.body.clone(), from.coding, &plan, length.unwrap_or(u64::MAX))?;
     Ok(transcoder)
+}
+
+fn plan(to: Coding, length: Option<u64>) -> Setup {
+    setup(to, Live::Auto, length)
 }

@@ -33,6 +33,8 @@ pub struct FillPlan {
     pub app_etag: Option<EntityTag>,
     /// The coding of the bytes that will be written.
     pub coding: Coding,
+    /// Of the encoder that makes them, if one does.
+    pub level: Option<i32>,
     /// vacpack may code this body, so that other codings can be derived.
     pub codable: bool,
     /// The app had coded this body: its own tag is of the coded bytes, and identity gets another.
@@ -96,7 +98,7 @@ impl Memory {
 impl Fill {
     /// `total` bytes of body are within the limit.
     fn admit(&self, total: u64) -> Result<()> {
-        if total <= self.memory.limits().max_object {
+        if self.memory.limits().takes(total) {
             return Ok(());
         }
         self.memory.remember_oversize(self.plan.key);
@@ -138,7 +140,7 @@ impl Fill {
             identity_length: plan.body.identity_length.get().copied().or(identity),
             tags: plan.tags.as_slice().into(),
         };
-        draft.with(plan.coding, body)
+        draft.with(plan.coding, plan.level, body)
     }
 }
 

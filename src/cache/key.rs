@@ -8,6 +8,7 @@
 //! beside the app's `Vary`: a purge by URL then removes every one of them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use globset::GlobSet;
@@ -19,6 +20,12 @@ const VERSION: u8 = 1;
 /// A resource's name: 128 bits of BLAKE3 over its framed parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourceKey(pub [u8; 16]);
+
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 impl Hash for ResourceKey {
     /// One write of the 16 bytes, without the length prefix that a derived implementation adds.

@@ -43,6 +43,13 @@ pub struct Limits {
     pub max_variants: usize,
 }
 
+impl Limits {
+    /// Whether a body of so many bytes may be stored.
+    pub fn takes(&self, bytes: u64) -> bool {
+        bytes <= self.max_object
+    }
+}
+
 /// What a purge removed, or would remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {

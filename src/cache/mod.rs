@@ -48,5 +48,5 @@ pub use key::{KeyParts, KeyRules, Partition, ResourceKey, resource_key};
 pub use memory::{Limits, Memory, Purged};
 pub use representation::Representation;
 pub use resource::Resource;
-pub use storage::{Found, RefreshPlan, RequestView, cache_key};
+pub use storage::{Found, RefreshPlan, RequestView, bare_key, cache_key};
 pub use variant::Variant;

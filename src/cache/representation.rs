@@ -21,6 +21,8 @@ pub struct Representation {
     pub etag: EntityTag,
     /// Compressed again, by the best means: its bytes are told apart from those it was first sent in.
     pub revision: Option<Revision>,
+    /// Of the encoder that made the body; none where no encoder of ours did.
+    pub level: Option<i32>,
 }
 
 /// What the representations of one variant have in common, as far as their heads depend on it.
@@ -50,13 +52,18 @@ impl Representation {
 
     /// The same bytes under another head (a 304 came). The body is shared.
     pub fn with_common(&self, common: Common<'_>) -> Result<Self> {
-        Self::build(common, self.coding, self.body.clone(), self.revision)
+        Ok(Self::build(common, self.coding, self.body.clone(), self.revision)?.at_level(self.level))
     }
 
     fn build(common: Common<'_>, coding: Coding, body: Bytes, revision: Option<Revision>) -> Result<Self> {
         let etag = common.etag(coding, revision);
         let head = common.tagged_head(coding, &etag, Some(body.len() as u64))?;
-        Ok(Self { coding, body, head, etag, revision })
+        Ok(Self { coding, body, head, etag, revision, level: None })
+    }
+
+    /// Says which level the body was encoded at.
+    pub fn at_level(self, level: Option<i32>) -> Self {
+        Self { level, ..self }
     }
 
     pub fn weight(&self) -> u64 {

@@ -46,9 +46,15 @@ pub struct RequestView {
 /// pingora's key for a request: our 128 bits as its hash too, so that nothing is hashed twice and a purge that pingora
 /// asks for finds the entry.
 pub fn cache_key(view: Arc<RequestView>) -> CacheKey {
-    let mut key = CacheKey::new(view.key.0, "");
-    key.set_primary_bin_override(view.key.0);
+    let mut key = bare_key(&view.key);
     key.extensions.insert(view);
+    key
+}
+
+/// pingora's key for a resource that nobody requests.
+pub fn bare_key(resource: &ResourceKey) -> CacheKey {
+    let mut key = CacheKey::new(resource.0, "");
+    key.set_primary_bin_override(resource.0);
     key
 }
 

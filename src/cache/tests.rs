@@ -146,6 +146,7 @@ fn plan(path: &str, coding: Coding) -> FillPlan {
         head: headers(&[("content-type", "text/plain"), ("x-from", "app")]),
         app_etag: None,
         coding,
+        level: None,
         codable: true,
         app_coded: false,
         selector: Selector::default(),

@@ -99,7 +99,7 @@ pub struct Draft {
 
 impl Draft {
     /// The variant with its first representation.
-    pub fn with(self, coding: Coding, body: bytes::Bytes) -> Result<Variant> {
+    pub fn with(self, coding: Coding, level: Option<i32>, body: bytes::Bytes) -> Result<Variant> {
         let applied = match Applied::parse(&self.head) {
             Applied::Known(applied) if !self.codable => applied,
             _ => Coding::Identity,
@@ -124,7 +124,7 @@ impl Draft {
             expired: OnceLock::new(),
             shared: Arc::default(),
         };
-        let first = Representation::new(variant.common(), coding, body)?;
+        let first = Representation::new(variant.common(), coding, body)?.at_level(level);
         Ok(variant.holding(vec![Arc::new(first)]))
     }
 }

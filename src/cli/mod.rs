@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 pub mod run;
 pub mod schema;
 #[cfg(test)]
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Print the settings in force, each with where it came from.
     Config(Settings),
+    /// Say what a request would get, and why: of a running vacpack, or for a response in hand.
+    Explain(explain::ExplainFlags),
     /// Print the JSON Schema of the configuration file.
     Schema {
         /// Print every key with its default and meaning instead, as TOML.
@@ -134,6 +137,7 @@ fn dispatch(
         Some(Command::Run(settings)) => run::main(&settings, environment, err),
         Some(Command::Check { files }) => check::main(&files, environment, out, err),
         Some(Command::Config(settings)) => config::main(&settings, environment, out, err),
+        Some(Command::Explain(flags)) => explain::main(&flags, environment, out, err),
         Some(Command::Schema { reference }) => schema::main(reference, out),
         Some(Command::Demo(flags)) => run::demo(&flags.into(), out, err),
     }

@@ -12,6 +12,15 @@ pub enum Selection {
     Derive(Coding),
 }
 
+impl Selection {
+    /// What the client gets.
+    pub const fn coding(self) -> Coding {
+        match self {
+            Self::Serve(coding) | Self::Derive(coding) => coding,
+        }
+    }
+}
+
 /// Selects among the representations in `stored`, and those that could be made from them.
 ///
 /// If the body is `codable`, the client's highest weight among the codings we offer decides: a

@@ -14,6 +14,7 @@
 //! | a refresh failed: when is the next one due? | [`Backoff`] | [`backoff`] |
 //! | what does a 304 change (§4.3.4)? | edits of the head | [`revalidate`] |
 //! | what does an unsafe method make invalid (§4.4)? | targets | [`invalidate`] |
+//! | does it vary by what every client says differently? | [`OverVarying`] | [`overvary`] |
 //! | what became of the request, in one word? | [`CacheOutcome`] | [`outcome`] |
 //!
 //! Nothing here reads a clock, keeps state or knows how bytes are kept: `now` is an argument, and
@@ -34,6 +35,7 @@ pub mod governing;
 pub mod invalidate;
 pub mod lookup;
 pub mod outcome;
+pub mod overvary;
 pub mod revalidate;
 pub mod rules;
 pub mod stale;
@@ -51,6 +53,7 @@ pub use freshness::{Freshness, FreshnessSource};
 pub use invalidate::{Target, invalidated_targets, invalidates};
 pub use lookup::{Lookup, RequestDirectives, StoredFreshness, lookup};
 pub use outcome::CacheOutcome;
+pub use overvary::OverVarying;
 pub use revalidate::merge_304;
 pub use rules::{Rules, SetCookie};
 pub use store::{NotStored, StoreRequest, StoreResponse, permits_authorized, store};

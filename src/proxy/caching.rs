@@ -21,6 +21,7 @@ use super::Proxy;
 use super::context::{AppHead, Context};
 use super::edit::apply_to;
 use super::judgement::{self, Admission, Condition, Reuse};
+use super::predictor;
 use super::request::{Request, fills};
 use crate::cache::{self, FillOutcome, FillPlan, Found, RefreshPlan, RequestView};
 use crate::header::range::is_byte_ranges;
@@ -61,13 +62,7 @@ impl Proxy {
         let key = request.key(head, &self.parts.generation);
         // Most resources have one variant, and then a hit need not copy the request's fields.
         let selective = self.parts.memory.peek(&key).is_none_or(|resource| resource.is_selective());
-        RequestView {
-            key,
-            accept: request.facts.accept,
-            codings: request.route.codings.clone(),
-            partition: request.partition(head),
-            headers: selective.then(|| Arc::new(head.headers.clone())),
-        }
+        request.view_of(head, key, selective)
     }
 
     pub(super) fn cache_key(&self, context: &Context) -> pingora::Result<CacheKey> {
@@ -189,12 +184,7 @@ impl Proxy {
             Ok(meta) => Ok(RespCacheable::Cacheable(meta)),
             Err(reason) => {
                 context.answer.not_stored = Some(reason);
-                // A reason that lies in this request alone says nothing of the next one for the same resource.
-                let platform = match reason.is_about_request() {
-                    true => NoCacheReason::Deferred,
-                    false => NoCacheReason::OriginNotCache,
-                };
-                Ok(RespCacheable::Uncacheable(platform))
+                Ok(RespCacheable::Uncacheable(predictor::reason_of(reason)))
             }
         }
     }
@@ -226,6 +216,7 @@ impl Proxy {
             head: stored_head(app, rules, now),
             app_etag: app.etag.clone(),
             coding: if ours { coding } else { Coding::Identity },
+            level: app.level,
             codable: ours,
             app_coded: app.app_coded,
             selector,

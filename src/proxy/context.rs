@@ -65,6 +65,8 @@ pub struct AppHead {
     pub codable: bool,
     /// The app coded the body, and a decoder undoes that or reads along.
     pub app_coded: bool,
+    /// Of the encoder that codes the body.
+    pub level: Option<i32>,
     pub facts: Arc<BodyFacts>,
 }
 

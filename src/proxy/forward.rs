@@ -42,14 +42,24 @@ impl Client {
     pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let trusted = peer.is_some_and(|peer| proxies.trust(peer));
         let address = if trusted { forwarded_for(headers, proxies).or(peer) } else { peer };
-        let https = trusted
-            && headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        let https = trusted && says_https(headers);
         Self { peer, address: address.map(|address| address.to_canonical()), https, trusted }
+    }
+
+    /// Whoever sends these fields, for a request that nobody sends: taken as from a trusted proxy where they say what only
+    /// such a one is believed.
+    pub fn imagined(https: bool, headers: &HeaderMap) -> Self {
+        let trusted = headers.contains_key(X_FORWARDED_PROTO) || headers.contains_key(X_FORWARDED_HOST);
+        Self { peer: None, address: None, https: https || says_https(headers), trusted }
     }
 
     pub fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
+}
+
+fn says_https(headers: &HeaderMap) -> bool {
+    headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// The right-most address that is not a trusted proxy's: what stands left of it, the client may have invented.

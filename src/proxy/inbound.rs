@@ -57,10 +57,11 @@ impl Proxy {
             return Err(not_http("a transfer coding that nobody asked for"));
         }
         let stored = |app: &AppHead| self.stores(session, request, app);
-        let (head, facts, plan) = judgement::body_plan(request, response, end, stored);
+        let (mut head, facts, plan) = judgement::body_plan(request, response, end, stored);
         let flush = flush_rule(&facts);
         let (plan, encoder) = self.within_budget(plan, request, &facts, flush);
         context.answer.skipped = plan.skipped();
+        head.level = encoder.as_ref().map(|(setup, _)| setup.level);
         let job = job(request, &head, plan, encoder, &facts, flush, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
@@ -145,6 +146,7 @@ impl AppHead {
             varies: false,
             codable: false,
             app_coded: false,
+            level: None,
             facts: Arc::default(),
         }
     }

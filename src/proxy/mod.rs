@@ -23,6 +23,7 @@ mod dated;
 mod delivery;
 mod edit;
 mod encoding;
+mod explain;
 mod failure;
 mod forward;
 mod inbound;
@@ -36,6 +37,7 @@ mod respond;
 mod route;
 
 pub use connection::{ConnectionLimits, Connections};
+pub use explain::{Scene, Supposed};
 pub use forward::TrustedProxies;
 pub use intake::RequestLimits;
 pub use predictor::Memorable;

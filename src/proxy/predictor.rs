@@ -8,7 +8,8 @@ use pingora::cache::NoCacheReason;
 use pingora::cache::key::{CacheHashKey, CacheKey};
 use pingora::cache::predictor::{CacheablePredictor, Predictor};
 
-use crate::cache::{Memory, ResourceKey};
+use crate::cache::{self, Memory, ResourceKey};
+use crate::policy::NotStored;
 
 /// Shards of the platform's predictor.
 const SHARDS: usize = 32;
@@ -23,6 +24,30 @@ impl Memorable {
     /// Remembers about `SHARDS * shard_capacity` resources.
     pub fn new(shard_capacity: usize, memory: &'static Memory) -> Self {
         Self { remembered: Predictor::new(shard_capacity, None), memory }
+    }
+}
+
+/// Why an answer is not stored, in the platform's words. A reason that lies in this request alone says nothing of the
+/// next one for the same resource, and is not remembered.
+pub fn reason_of(refusal: NotStored) -> NoCacheReason {
+    match refusal.is_about_request() {
+        true => NoCacheReason::Deferred,
+        false => NoCacheReason::Custom(refusal.label()),
+    }
+}
+
+impl Memorable {
+    /// Why the last answer of this resource was not stored, if that is remembered.
+    pub fn last_refusal(&self, key: &ResourceKey) -> Option<NotStored> {
+        match self.predicted_uncacheable_reason(&cache::bare_key(key))? {
+            NoCacheReason::Custom(label) => NotStored::ALL.into_iter().find(|reason| reason.label() == label),
+            _ => None,
+        }
+    }
+
+    /// Whether a request for it is passed by the cache because of that.
+    pub fn passes_by(&self, key: &ResourceKey) -> bool {
+        !self.cacheable_prediction(&cache::bare_key(key))
     }
 }
 

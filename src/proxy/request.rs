@@ -74,6 +74,17 @@ impl Request {
         }
     }
 
+    /// What a lookup has to know of it; with its fields where something stored may need them.
+    pub fn view_of(&self, head: &RequestHeader, key: ResourceKey, with_fields: bool) -> RequestView {
+        RequestView {
+            key,
+            accept: self.facts.accept,
+            codings: self.route.codings.clone(),
+            partition: self.partition(head),
+            headers: with_fields.then(|| Arc::new(head.headers.clone())),
+        }
+    }
+
     /// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
     pub fn collapses(&self, head: &RequestHeader) -> bool {
         fills(head) && !self.directives.no_store && !head.headers.contains_key(AUTHORIZATION)

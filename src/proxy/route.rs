@@ -1,5 +1,6 @@
 //! The rules of one kind of request: the first route that matches is the request's, whole.
 
+use std::fmt;
 use std::sync::Arc;
 
 use globset::{Candidate, GlobMatcher};
@@ -45,17 +46,42 @@ pub struct Matcher {
     pub hosts: Vec<GlobMatcher>,
 }
 
+/// What of a matcher matched; None where it asks for nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Matched<'a> {
+    pub path: Option<&'a GlobMatcher>,
+    pub method: Option<&'a Method>,
+    pub host: Option<&'a GlobMatcher>,
+}
+
 impl Matcher {
-    fn matches(&self, method: &Method, host: &str, path: &str) -> bool {
-        (self.methods.is_empty() || self.methods.contains(method))
-            && (self.paths.is_empty() || any(&self.paths, path))
-            && (self.hosts.is_empty() || any(&self.hosts, host))
+    /// Matches where each condition that is given does.
+    fn find(&self, method: &Method, host: &str, path: &str) -> Option<Matched<'_>> {
+        let method = match self.methods.is_empty() {
+            true => None,
+            false => Some(self.methods.iter().find(|one| *one == method)?),
+        };
+        Some(Matched { method, path: first(&self.paths, path)?, host: first(&self.hosts, host)? })
     }
 }
 
-fn any(globs: &[GlobMatcher], text: &str) -> bool {
+/// The first pattern that matches; `Some(None)` where there is none to match.
+fn first<'a>(globs: &'a [GlobMatcher], text: &str) -> Option<Option<&'a GlobMatcher>> {
+    if globs.is_empty() {
+        return Some(None);
+    }
     let candidate = Candidate::from_bytes(text.as_bytes());
-    globs.iter().any(|glob| glob.is_match_candidate(&candidate))
+    globs.iter().find(|glob| glob.is_match_candidate(&candidate)).map(Some)
+}
+
+impl fmt::Display for Matched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.map(|glob| format!("path {}", glob.glob()));
+        let method = self.method.map(|method| format!("method {method}"));
+        let host = self.host.map(|glob| format!("host {}", glob.glob()));
+        let all: Vec<String> = [path, method, host].into_iter().flatten().collect();
+        f.write_str(&all.join(", "))
+    }
 }
 
 /// The routes in the order of the file, and the one for what none of them matches.
@@ -72,8 +98,19 @@ impl Routes {
         self.listed
             .iter()
             .enumerate()
-            .find(|(_, route)| route.matcher.matches(method, host, path))
+            .find(|(_, route)| route.matcher.find(method, host, path).is_some())
             .unwrap_or((self.listed.len(), &self.fallback))
+    }
+
+    /// Why [`Routes::find`] gives the route at `index`, in words.
+    pub fn because(&self, index: usize, method: &Method, host: &str, path: &str) -> String {
+        let host = without_port(host);
+        let matched = self.listed.get(index).and_then(|route| route.matcher.find(method, host, path));
+        match (matched, self.listed.len()) {
+            (Some(matched), _) => matched.to_string(),
+            (None, 0) => "there are no routes".to_owned(),
+            (None, _) => "no route matches".to_owned(),
+        }
     }
 
     /// The names, each at the index that [`Routes::find`] gives.

@@ -11,6 +11,7 @@ mod cache;
 mod cdn;
 mod compression;
 mod corpus;
+mod explain;
 mod h2c;
 mod hygiene;
 mod lifecycle;

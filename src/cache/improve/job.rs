@@ -152,6 +152,7 @@ impl Job {
         let Ok(new) = Representation::revised(self.variant.common(), coding, body) else {
             return Outcome::Failed("no head for it".to_owned());
         };
+        let new = new.at_level(Some(self.task.setup.level));
         if !self.memory.swap(self.key, self.variant.generation, &self.old, &new, self.began) {
             return Outcome::Unimproved(Unimproved::Gone);
         }
