@@ -33,6 +33,8 @@ pub struct Context {
     pub left: Option<Instant>,
     /// Bytes of the request's content so far.
     pub content: u64,
+    /// The request has none. Asked while the client is there: of a stream that was reset nobody can tell.
+    pub no_content: bool,
 }
 
 /// The exchange with the app.
@@ -106,6 +108,7 @@ impl Context {
             delivery: None,
             left: None,
             content: 0,
+            no_content: false,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!           cache_hit_filter        caching              may what is stored answer?
 //! to app    upstream_peer           crate::upstream
 //!           upstream_request_filter outbound             identity, the app's own validators, who the client is
+//!                                   delivery             the client may leave, if others may wait for the same
 //! from app  adjust_upstream_modules inbound              what happens to the body
 //!           (module)                encoding             it happens
 //!           upstream_response_filter inbound, caching    what is one connection's goes; invalidation
@@ -244,7 +245,9 @@ impl ProxyHttp for Proxy {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        // Another try begins as the first did.
+        self.delivered(session, context).await;
         context.app.tries += 1;
         context.app.connecting = Some(Instant::now());
         let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
@@ -280,7 +283,9 @@ impl ProxyHttp for Proxy {
         outbound: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        outbound::prepare(session, outbound, context)
+        outbound::prepare(session, outbound, context)?;
+        self.await_head(session, context);
+        Ok(())
     }
 
     async fn adjust_upstream_modules(
@@ -356,6 +361,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        self.delivered(session, context).await;
         // Before the client hears that its write was done: the next thing it does is to read.
         self.invalidate(session, context);
         self.finish_head(session, response, context)?;
@@ -436,6 +442,16 @@ impl Proxy {
         context.app.tries <= self.parts.upstream.config().max_retries
     }
 
+    /// Others may wait for this answer: it is fetched although the client leaves.
+    fn await_head(&self, session: &mut Session, context: &mut Context) {
+        let for_others = session.cache.enabled() && session.cache.is_cache_lock_writer();
+        let has_client = session.subrequest_ctx.is_none() && !session.is_upgrade_req();
+        context.no_content |= session.is_body_empty();
+        if for_others && has_client && context.no_content {
+            context.delivery = Some(Delivery::await_head(session, self.parts.memory));
+        }
+    }
+
     /// From here on the client's connection is served beside the fill, where there is one.
     fn deliver(&self, session: &mut Session, response: &ResponseHeader, context: &mut Context) {
         let Some(fill) = context.answer.fill.as_ref().filter(|fill| fill.outcome.get().is_none()) else {
@@ -443,7 +459,7 @@ impl Proxy {
         };
         let has_client = session.subrequest_ctx.is_none() && context.delivery.is_none();
         let is_last = !response.status.is_informational() && !session.is_upgrade_req();
-        if has_client && is_last && session.is_body_done() {
+        if has_client && is_last && (context.no_content || session.is_body_done()) {
             context.delivery = Some(Delivery::begin(session, fill.clone(), self.parts.memory));
         }
     }

@@ -20,7 +20,9 @@
 //! * once the fill was refused nobody else is served by it: the app is read as fast as the client reads, as without a fill.
 //!
 //! A client that leaves takes nothing along while the fill is undecided. After a refusal the platform is told, and drops
-//! the connection to the app.
+//! the connection to the app. A client that leaves before there is a head is not missed either, if others may be waiting
+//! for the same answer: until then nobody knows whether there will be a fill, so a stand-in that is patient is there from
+//! the request on, and the connection is back in time for the head.
 //!
 //! Nothing of this is worth a task for a response that is here as a whole when its head is written, as small ones are: its
 //! fill has ended before the first byte is sent, and it is written to the connection directly. Not asked at all: `HEAD`,
@@ -104,8 +106,18 @@ fn admit(waiting: usize, fill: Option<&FillOutcome>) -> Admission {
 }
 
 impl Delivery {
-    /// Takes the connection from under the platform.
+    /// Until the head is there: the client may leave.
+    pub fn await_head(session: &mut Session, memory: &'static Memory) -> Self {
+        Self::stand_in(session, None, memory)
+    }
+
+    /// From the head on: the client may be slow, or leave.
     pub fn begin(session: &mut Session, fill: Arc<FillPlan>, memory: &'static Memory) -> Self {
+        Self::stand_in(session, Some(fill), memory)
+    }
+
+    /// Takes the connection from under the platform.
+    fn stand_in(session: &mut Session, fill: Option<Arc<FillPlan>>, memory: &'static Memory) -> Self {
         let (give_back, home) = oneshot::channel();
         // The unit is the platform's own blank; nobody sees it.
         let blank = Box::new(ServerSession::new_custom(Box::new(())));

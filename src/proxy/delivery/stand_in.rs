@@ -28,7 +28,8 @@ use crate::cache::{FillOutcome, FillPlan, Memory, Share};
 pub struct StandIn {
     request: RequestHeader,
     digest: Option<Digest>,
-    fill: Arc<FillPlan>,
+    /// None until there is a head.
+    fill: Option<Arc<FillPlan>>,
     memory: &'static Memory,
     lane: Arc<Lane>,
     way: Way,
@@ -52,7 +53,7 @@ impl StandIn {
     pub(super) fn new(
         client: Box<ServerSession>,
         give_back: oneshot::Sender<Home>,
-        fill: Arc<FillPlan>,
+        fill: Option<Arc<FillPlan>>,
         memory: &'static Memory,
     ) -> Self {
         Self {
@@ -105,7 +106,7 @@ impl StandIn {
             return None;
         };
         while !queue.is_closed() {
-            match admit(self.lane.waiting.load(Ordering::Relaxed), self.fill.outcome.get()) {
+            match admit(self.lane.waiting.load(Ordering::Relaxed), self.outcome()) {
                 Admission::Take => break,
                 Admission::TakeOnBudget => {
                     if let Some(share) = self.memory.share(bytes as u64) {
@@ -119,9 +120,13 @@ impl StandIn {
         None
     }
 
+    fn outcome(&self) -> Option<&FillOutcome> {
+        self.fill.as_ref()?.outcome.get()
+    }
+
     /// The client is all there is to read the app for.
     fn is_given_up(&self) -> bool {
-        matches!(self.fill.outcome.get(), Some(FillOutcome::Refused(_)))
+        matches!(self.outcome(), Some(FillOutcome::Refused(_)))
     }
 }
 
@@ -196,7 +201,12 @@ impl Connection for StandIn {
     /// Pending until the client is gone, and with it the last reason to read the app.
     async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
         match &mut self.way {
-            Way::Direct(client, _) => return client.read_body_or_idle(no_body_expected).await,
+            Way::Direct(client, _) => {
+                let said = client.read_body_or_idle(no_body_expected).await;
+                if self.fill.is_some() || said.is_ok() {
+                    return said;
+                }
+            }
             Way::Task(queue) => queue.closed().await,
             Way::Away => {}
         }

@@ -83,6 +83,61 @@ fn a_reset_is_no_different() {
     });
 }
 
+/// Lets `leave` ask for `/page` and go before the app answers.
+fn nobody_misses_one_that_leaves_before_the_head(leave: impl FnOnce(&Vacpack, &Gate)) {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.serve("/page", Answer::cacheable(page(LENGTH)).chunked().first(Part::Wait(gate.clone())));
+    let vacpack = Vacpack::before(&origin);
+    leave(&vacpack, &gate);
+    thread::scope(|scope| {
+        let waiting: Vec<_> =
+            ["br", "gzip", "", "br"].map(|coding| scope.spawn(|| vacpack.get_as("/page", coding).content())).into();
+        until_in_flight(&vacpack, 5.0);
+        gate.open();
+        assert!(waiting.into_iter().map(joined).all(|content| content == page(LENGTH)));
+    });
+    assert_eq!(origin.fetches("/page"), 1);
+    assert_eq!(vacpack.metrics_after(5).sum("vacpack_requests_in_flight", &[]), 0.0);
+}
+
+#[test]
+fn it_may_leave_before_the_app_answers() {
+    nobody_misses_one_that_leaves_before_the_head(|vacpack, gate| {
+        let mut leaver = vacpack.client();
+        leaver.send(Call::get("/page").head_bytes());
+        gate.until_reached();
+    });
+}
+
+#[test]
+fn it_may_leave_before_the_app_answers_over_http_2() {
+    nobody_misses_one_that_leaves_before_the_head(|vacpack, gate| {
+        let leaver = H2Client::connect(vacpack.address());
+        leaver.leave_unanswered(&Call::get("/page"), || gate.waiting() > 0);
+    });
+}
+
+#[test]
+fn what_turns_out_to_be_for_it_alone_is_given_up_when_it_left() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    let script = std::iter::repeat_n(Part::Data(noise(64 * 1024)), 1024);
+    let answer = Answer::status(200).field("Content-Type", "image/png").fresh("no-store").chunked().parts(script);
+    origin.serve("/page", answer.first(Part::Wait(gate.clone())));
+    let vacpack = Vacpack::before(&origin);
+    let mut leaver = vacpack.client();
+    leaver.send(Call::get("/page").head_bytes());
+    gate.until_reached();
+    drop(leaver);
+    gate.open();
+    vacpack.metrics_after(1);
+    assert!(origin.body_bytes() < 32 * MIB, "{}", origin.body_bytes());
+    // It is not remembered against the resource: the next one is answered.
+    origin.serve("/page", Answer::cacheable("second"));
+    assert_eq!(vacpack.get("/page").text(), "second");
+}
+
 #[test]
 fn with_nobody_waiting_the_next_one_finds_it_stored() {
     let origin = Origin::start();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -44,6 +44,20 @@ impl H2Client {
             let first = async { answer.await.expect("a response head").into_body().data().await };
             let first = timeout(DEADLINE, first).await.expect("content in time");
             first.expect("content").expect("of a stream that lives");
+        });
+    }
+
+    /// Leaves without an answer, once the request has `arrived`.
+    pub fn leave_unanswered(mut self, call: &Call, arrived: impl Fn() -> bool) {
+        let Self { runtime, send } = &mut self;
+        runtime.block_on(async {
+            let _answer = open(send, call).await;
+            let seen = async {
+                while !arrived() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(DEADLINE, seen).await.expect("the request arrives in time");
         });
     }
 
