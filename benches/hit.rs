@@ -142,7 +142,7 @@ fn text(length: usize) -> Vec<u8> {
 }
 
 fn memory(capacity: u64) -> &'static Memory {
-    let limits = Limits { capacity, max_object: 8 << 20, max_variants: 8 };
+    let limits = Limits { capacity, fills: capacity / 4, max_object: 8 << 20, max_variants: 8 };
     Box::leak(Box::new(Memory::new(limits, Arc::new(Silent))))
 }
 

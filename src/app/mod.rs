@@ -9,6 +9,7 @@ mod bind;
 mod cache;
 mod drain;
 mod explain;
+mod memory;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -40,6 +41,7 @@ use bind::Bound;
 use cache::{Counted, Occupancy, UrlPurge, pressure};
 pub use drain::run;
 use explain::Explainer;
+use memory::{Books, Shares};
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
 const PREDICTOR_SHARD: usize = 2048;
@@ -81,11 +83,10 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let access_log = Arc::new(AccessLog::start(io::stdout(), log_format(&config), metrics.access_log_dropped())?);
     let lifecycle = Arc::new(Lifecycle::default());
 
-    let shares = Shares::of(config.memory.budget);
-    let limits =
-        Limits { capacity: shares.cache, max_object: config.cache.max_object, max_variants: config.cache.max_variants };
+    let encoders = Arc::new(Budget::new(shares(&config).encoders));
+    metrics.watch_memory(Arc::new(Books { budget: config.memory.budget, encoders: encoders.clone() }));
+    let limits = limits(&config);
     // The platform wants these for the life of the process, so they are given it.
-    let encoders = Arc::new(Budget::new(shares.encoders));
     let memory = Memory::new(limits, Arc::new(Counted::new(metrics.clone())));
     let memory: &'static Memory = Box::leak(Box::new(match config.improve {
         Some(improve) => memory.improving(improve, encoders.clone()),
@@ -103,9 +104,9 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         routes: config.routes,
         upstream,
         memory,
+        encoders,
         predictor,
         lock,
-        encoders,
         coalesce: config.cache.coalesce,
         generation: config.cache.generation,
         limits: config.listen.request,
@@ -170,6 +171,18 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     })
 }
 
+/// What of the budget is whose.
+fn shares(config: &Config) -> Shares {
+    Shares::of(config.memory.budget, config.cache.max_object)
+}
+
+/// What the cache may hold.
+pub fn limits(config: &Config) -> Limits {
+    let shares = shares(config);
+    let (max_object, max_variants) = (config.cache.max_object, config.cache.max_variants);
+    Limits { capacity: shares.cache, fills: shares.fills, max_object, max_variants }
+}
+
 impl Running {
     /// Ends at once: what is in flight is cut off.
     pub fn stop(self) {
@@ -215,22 +228,6 @@ fn build() -> Build<'static> {
 
 fn log_format(config: &Config) -> log::Format {
     config.log.format.unwrap_or_else(|| log::Format::for_terminal(io::stdout().is_terminal()))
-}
-
-/// How the memory budget is divided: fills in flight take up to a quarter of the cache's share beside it, so that the three
-/// add up to the whole.
-struct Shares {
-    cache: u64,
-    encoders: u64,
-}
-
-impl Shares {
-    /// Stored bytes are what the budget is for. A quarter for encoders, but room for a few dozen even where it is small.
-    fn of(budget: u64) -> Self {
-        const FEW_DOZEN: u64 = 32 << 20;
-        let encoders = (budget / 4).max(FEW_DOZEN.min(budget / 2));
-        Self { cache: (budget - encoders) / 5 * 4, encoders }
-    }
 }
 
 /// Why vacpack cannot serve.

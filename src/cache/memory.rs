@@ -25,8 +25,6 @@ use super::storage::RefreshPlan;
 use super::variant::Variant;
 use crate::encode::Budget;
 
-/// Fills under way may hold this part of the capacity, and always room for one object of the largest size.
-const FILL_SHARE: u64 = 4;
 /// A resource that was too large is not tried again for this long.
 const REMEMBER_OVERSIZE: Duration = Duration::from_secs(60);
 /// How many of those are remembered.
@@ -37,6 +35,8 @@ const OVERSIZE_KEYS: u64 = 4096;
 pub struct Limits {
     /// Bytes in all: bodies, heads, keys and what the containers take.
     pub capacity: u64,
+    /// Bytes beside that of all bodies that are still coming in.
+    pub fills: u64,
     /// Bytes of one stored body, in the coding it is stored in.
     pub max_object: u64,
     /// Answers of one resource, by the app's `Vary` and the route's key rules.
@@ -78,7 +78,7 @@ impl Memory {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             map: Map::new(limits.capacity, events.clone()),
-            fills: Arc::new(FillBudget::new((limits.capacity / FILL_SHARE).max(limits.max_object))),
+            fills: Arc::new(FillBudget::new(limits.fills)),
             purges: PurgeLog::default(),
             oversize: Cache::builder().max_capacity(OVERSIZE_KEYS).time_to_live(REMEMBER_OVERSIZE).build(),
             refreshes: Refreshes::new(),

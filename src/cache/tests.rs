@@ -77,7 +77,7 @@ struct Site {
 }
 
 fn site() -> Site {
-    site_with(Limits { capacity: 64 << 20, max_object: 4 << 20, max_variants: 4 })
+    site_with(Limits { capacity: 64 << 20, fills: 16 << 20, max_object: 4 << 20, max_variants: 4 })
 }
 
 fn site_with(limits: Limits) -> Site {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use super::budget::{Admission, Reservation};
 use super::codec::{self, Codec, CodecError};
 use super::level::Setup;
 use super::padding::Padding;
@@ -15,6 +16,8 @@ use crate::header::Coding;
 pub struct BodyEncoder {
     setup: Setup,
     stage: Stage,
+    /// Its part of the memory of all encoders, until the end. None: it is not counted.
+    reservation: Option<Reservation>,
     out: BytesMut,
     /// Bytes were written since the last flush.
     unflushed: bool,
@@ -40,6 +43,7 @@ impl BodyEncoder {
         Ok(Self {
             setup: *setup,
             stage: Stage::Open(codec),
+            reservation: None,
             out: BytesMut::new(),
             unflushed: false,
             input_bytes: 0,
@@ -48,13 +52,20 @@ impl BodyEncoder {
         })
     }
 
-    /// An encoder whose output is longer than it would have to be.
-    pub fn padded(setup: &Setup, padding: &Padding) -> Result<Self, CodecError> {
-        let mut encoder = Self::new(setup)?;
-        if let Stage::Open(codec) = &mut encoder.stage {
-            codec.pad(padding.as_bytes(), &mut encoder.out)?;
-        }
+    /// An encoder as the budget has room for it.
+    pub fn admitted(admission: Admission) -> Result<Self, CodecError> {
+        let mut encoder = Self::new(&admission.setup)?;
+        encoder.reservation = Some(admission.reservation);
+        encoder.account();
         Ok(encoder)
+    }
+
+    /// Its output is longer than it would have to be.
+    pub fn padded(mut self, padding: &Padding) -> Result<Self, CodecError> {
+        if let Stage::Open(codec) = &mut self.stage {
+            codec.pad(padding.as_bytes(), &mut self.out)?;
+        }
+        Ok(self)
     }
 
     /// Takes a chunk; returns what is ready, often nothing. With `flush`, everything taken so far becomes decodable.
@@ -68,8 +79,11 @@ impl BodyEncoder {
             return Ok(Bytes::new());
         }
         let started = Instant::now();
-        let result =
-            codec.write(chunk, &mut self.out).and_then(|()| if flush { codec.flush(&mut self.out) } else { Ok(()) });
+        let mut result = codec.write(chunk, &mut self.out);
+        if flush {
+            result =
+                result.and_then(|()| codec.flush(&mut self.out)).and_then(|()| make_room(codec, &mut self.reservation));
+        }
         self.busy += started.elapsed();
         self.input_bytes += chunk.len() as u64;
         self.unflushed = !flush;
@@ -97,15 +111,27 @@ impl BodyEncoder {
         if let Err(error) = result {
             self.stage = Stage::Failed;
             self.out = BytesMut::new();
+            self.account();
             return Err(error);
         }
-        if self.out.is_empty() {
-            // The room stays for the next chunk.
-            return Ok(Bytes::new());
-        }
-        self.output_bytes += self.out.len() as u64;
         // Given away whole: a buffer shared with what is on its way to the client would be memory that nobody counts.
-        Ok(std::mem::take(&mut self.out).freeze())
+        // One that nothing was written to stays for the next chunk.
+        let coded = if self.out.is_empty() { Bytes::new() } else { std::mem::take(&mut self.out).freeze() };
+        self.output_bytes += coded.len() as u64;
+        self.account();
+        Ok(coded)
+    }
+
+    /// Tells the budget what is held now; a body that has ended needs nothing any more.
+    fn account(&mut self) {
+        if !self.is_open() {
+            self.out = BytesMut::new();
+            self.reservation = None;
+        }
+        let heap = self.heap() as u64;
+        if let Some(reservation) = &mut self.reservation {
+            reservation.hold(heap);
+        }
     }
 
     fn closed(&self) -> CodecError {
@@ -143,6 +169,17 @@ impl BodyEncoder {
         };
         codec + self.out.capacity()
     }
+}
+
+/// After a flush: where memory is short, the next pause may be a long one.
+fn make_room(codec: &mut Box<dyn Codec>, reservation: &mut Option<Reservation>) -> Result<(), CodecError> {
+    let Some(reservation) = reservation.as_mut().filter(|reservation| reservation.is_excessive()) else {
+        return Ok(());
+    };
+    if let Some(least) = codec.shrink()? {
+        reservation.shrink(least);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::encode::{BodyEncoder, Live, sample, setup};
+    use crate::header::Coding;
 
     #[test]
     fn nothing_is_never_too_much() {

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntCounter;
 
 use super::children::Children;
 use super::family::{
     CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
-    CACHE_REQUESTS, CACHE_SIZE_BYTES, Family, PURGES,
+    CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGES,
 };
 use super::label::{EvictionCause, PurgeResult};
-use super::registry::{Registry, opts};
+use super::registry::Registry;
+use super::scraped::Scraped;
 use crate::policy::{CacheOutcome, NotStored};
 
 pub struct CacheMeters {
@@ -59,39 +58,14 @@ pub trait CacheGauges: Send + Sync {
     fn fills_in_flight(&self) -> u64;
 }
 
-type Read = fn(&dyn CacheGauges) -> u64;
-
-/// Copies [`CacheGauges`] into gauges when Prometheus asks.
-pub(super) struct CacheCollector {
-    source: Arc<dyn CacheGauges>,
-    gauges: [(IntGauge, Read); 4],
-}
-
-impl CacheCollector {
-    pub fn new(source: Arc<dyn CacheGauges>) -> Self {
-        let gauges: [(&Family, Read); 4] = [
+pub(super) fn collector(source: Arc<dyn CacheGauges>) -> Scraped<dyn CacheGauges> {
+    Scraped::new(
+        source,
+        &[
             (&CACHE_ENTRIES, |cache| cache.entries()),
             (&CACHE_SIZE_BYTES, |cache| cache.bytes()),
             (&CACHE_CAPACITY_BYTES, |cache| cache.capacity()),
             (&CACHE_FILLS_IN_FLIGHT_BYTES, |cache| cache.fills_in_flight()),
-        ];
-        let gauges = gauges.map(|(family, read)| {
-            (IntGauge::with_opts(opts(family)).expect("families of the table are well-formed"), read)
-        });
-        Self { source, gauges }
-    }
-}
-
-impl Collector for CacheCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.gauges.iter().flat_map(|(gauge, _)| gauge.desc()).collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let read = |(gauge, read): &(IntGauge, Read)| {
-            gauge.set(i64::try_from(read(&*self.source)).unwrap_or(i64::MAX));
-            gauge.collect()
-        };
-        self.gauges.iter().flat_map(read).collect()
-    }
+        ],
+    )
 }

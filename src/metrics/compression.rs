@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use prometheus::{Counter, Histogram, IntCounter};
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use super::children::Children;
 use super::family::{
     COMPRESSION_INPUT_BYTES, COMPRESSION_OUTPUT_BYTES, COMPRESSION_RATIO, COMPRESSION_SECONDS, COMPRESSION_SKIPPED,
-    COMPRESSION_TRANSCODED,
+    COMPRESSION_TRANSCODED, ENCODER_DOWNGRADES, PRESSURE_STEP,
 };
-use super::label::{Mode, Transcoding};
+use super::label::{Downgrade, Mode, Transcoding};
 use super::registry::{Registry, seconds};
 use crate::header::Coding;
 use crate::header::coding::Source;
@@ -25,6 +25,8 @@ pub struct CompressionMeters {
     gzip: CodingMeters,
     skipped: Children<SkipReason, IntCounter>,
     transcoded: Children<Source, Children<Transcoding, IntCounter>>,
+    downgrades: Children<Downgrade, IntCounter>,
+    pressure_step: IntGauge,
 }
 
 struct CodingMeters {
@@ -84,6 +86,8 @@ impl CompressionMeters {
             transcoded: Children::resolve(|source| {
                 Children::resolve(|ended| transcoded.with_label_values(&[source, ended]))
             }),
+            downgrades: Children::of_family(&registry.counters(&ENCODER_DOWNGRADES)),
+            pressure_step: registry.gauge(&PRESSURE_STEP),
         }
     }
 
@@ -99,6 +103,15 @@ impl CompressionMeters {
         if let Some(ratio) = body.ratio() {
             meters.ratio.observe(ratio);
         }
+    }
+
+    /// An encoder was given less memory than planned, or none.
+    pub fn downgraded(&self, what: Downgrade) {
+        self.downgrades.of(what).inc();
+    }
+
+    pub fn pressure_step(&self, step: u8) {
+        self.pressure_step.set(step.into());
     }
 
     pub(super) fn skipped(&self, reason: SkipReason) {

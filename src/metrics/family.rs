@@ -70,6 +70,16 @@ families! {
         "Bodies passed through as they were, by reason.";
     COMPRESSION_TRANSCODED: Counter "vacpack_compression_transcoded_total" ["algorithm" "result"]
         "Bodies that the app had compressed and that were decoded, by how that ended.";
+    ENCODER_DOWNGRADES: Counter "vacpack_encoder_downgrades_total" ["step"]
+        "Encoders that were given less memory than planned, by what was given up.";
+    ENCODER_MEMORY_BYTES: Gauge "vacpack_encoder_memory_bytes" []
+        "Memory that live encoders hold.";
+    ENCODER_RESERVED_BYTES: Gauge "vacpack_encoder_reserved_bytes" []
+        "Memory that live encoders may come to hold.";
+    ENCODER_CAPACITY_BYTES: Gauge "vacpack_encoder_capacity_bytes" []
+        "Memory that encoders may reserve.";
+    PRESSURE_STEP: Gauge "vacpack_compression_pressure_step" []
+        "How far live compression has stepped down because the CPU is short: 0 is not at all.";
 
     IMPROVE_QUEUED: Gauge "vacpack_improve_queued" []
         "Stored bodies that wait to be compressed again.";
@@ -108,6 +118,10 @@ families! {
     UPSTREAM_RETRIES: Counter "vacpack_upstream_retries_total" []
         "Failed attempts that were made once more.";
 
+    MEMORY_BUDGET_BYTES: Gauge "vacpack_memory_budget_bytes" []
+        "Memory that cache, fills and encoders may take together.";
+    CPU_THROTTLED_SECONDS: Counter "vacpack_cpu_throttled_seconds_total" []
+        "Time for which the container was held back by its CPU limit.";
     ACCESS_LOG_DROPPED: Counter "vacpack_access_log_dropped_total" []
         "Access log lines given up because standard output could not take them.";
     BUILD_INFO: Gauge "vacpack_build_info" ["version" "revision"]

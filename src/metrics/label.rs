@@ -82,6 +82,20 @@ labels! {
         OverTime = "over_time",
     }
 
+    /// What an encoder had to give up for want of memory.
+    Downgrade {
+        /// It looks less far back.
+        Window = "window",
+        /// It looks less hard.
+        Level = "level",
+        /// It uses another coding, which takes less.
+        Coding = "coding",
+        /// It encodes the body in small pieces, each by itself.
+        Fragment = "fragment",
+        /// There was no room for any.
+        Identity = "identity",
+    }
+
     /// Why an entry left the cache.
     EvictionCause {
         Expired = "expired",
@@ -245,6 +259,7 @@ mod tests {
         positions_and_words_agree::<MethodLabel>();
         positions_and_words_agree::<Side>();
         positions_and_words_agree::<Mode>();
+        positions_and_words_agree::<Downgrade>();
         positions_and_words_agree::<EvictionCause>();
         positions_and_words_agree::<UpstreamError>();
         positions_and_words_agree::<Reused>();

@@ -18,10 +18,12 @@ pub mod family;
 mod improvement;
 pub mod label;
 pub mod log;
+mod memory;
 mod occupancy;
 mod phases;
 mod registry;
 mod requests;
+mod scraped;
 mod upstream;
 
 pub use access_log::AccessLog;
@@ -30,7 +32,8 @@ pub use compression::{CompressionMeters, Encoded};
 pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
-pub use label::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, Transcoding, UpstreamError};
+pub use label::{Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, Transcoding, UpstreamError};
+pub use memory::MemoryGauges;
 pub use occupancy::InFlight;
 pub use phases::Phases;
 pub use registry::CONTENT_TYPE;
@@ -38,14 +41,14 @@ pub use requests::{RouteMeters, Timing};
 pub use upstream::{AfterFailure, UpstreamMeters};
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use prometheus::{IntCounter, IntGauge};
+use prometheus::{Counter, IntCounter, IntGauge};
 
-use cache::CacheCollector;
 use children::Children;
 use label::Side;
 use phases::PhaseMeters;
-use registry::Registry;
+use registry::{Registry, seconds};
 use requests::Routes;
 
 /// Every meter of the process.
@@ -57,6 +60,7 @@ pub struct Metrics {
     connections: IntGauge,
     response_bytes: Children<Side, IntCounter>,
     access_log_dropped: IntCounter,
+    cpu_throttled: Counter,
     pub compression: CompressionMeters,
     pub improvement: ImprovementMeters,
     pub cache: CacheMeters,
@@ -83,6 +87,7 @@ impl Metrics {
             connections: registry.gauge(&family::CONNECTIONS),
             response_bytes: Children::of_family(&registry.counters(&family::RESPONSE_BODY_BYTES)),
             access_log_dropped: registry.counter(&family::ACCESS_LOG_DROPPED),
+            cpu_throttled: registry.second_counter(&family::CPU_THROTTLED_SECONDS),
             compression: CompressionMeters::register(&registry),
             improvement: ImprovementMeters::register(&registry),
             cache: CacheMeters::register(&registry),
@@ -99,7 +104,17 @@ impl Metrics {
 
     /// From now on each scrape shows what this cache holds. Once for a process.
     pub fn watch_cache(&self, source: Arc<dyn CacheGauges>) {
-        self.registry.register(CacheCollector::new(source));
+        self.registry.register(cache::collector(source));
+    }
+
+    /// From now on each scrape shows what this budget holds. Once for a process.
+    pub fn watch_memory(&self, source: Arc<dyn MemoryGauges>) {
+        self.registry.register(memory::collector(source));
+    }
+
+    /// The container was held back by its CPU limit for so long.
+    pub fn cpu_throttled(&self, time: Duration) {
+        self.cpu_throttled.inc_by(seconds(time));
     }
 
     /// Counts one request as in flight, until the guard is dropped.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
+    Counter, CounterVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    TextEncoder,
 };
 
 use super::config::ConstantLabels;
@@ -41,6 +42,12 @@ impl Registry {
         let counters = IntCounterVec::new(opts(family), family.labels).expect(TABLE);
         self.register(counters.clone());
         counters
+    }
+
+    pub fn second_counter(&self, family: &Family) -> Counter {
+        let counter = Counter::with_opts(opts(family)).expect(TABLE);
+        self.register(counter.clone());
+        counter
     }
 
     /// Counters of seconds, which are not whole.

@@ -19,7 +19,7 @@ use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
 use crate::encode::{
-    BodyEncoder, DecodeError, FlushRule, Padding, Recoder, Reservation, Setup, Target, TranscodeError,
+    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Target, TranscodeError,
 };
 use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
@@ -35,7 +35,7 @@ pub struct Job {
     /// The decoder only reads along.
     pub keeps: bool,
     /// The encoder's plan, if one is to run, and the memory it may take.
-    pub encoder: Option<(Setup, Reservation)>,
+    pub encoder: Option<Admission>,
     /// The encoder's output is to have a length that says less.
     pub pads: bool,
     pub head: Vec<Edit>,
@@ -63,8 +63,6 @@ pub struct Encoding {
 
 struct Running {
     work: Work,
-    /// Until the body ends: then the encoder holds nothing more.
-    memory: Option<Reservation>,
     head: Vec<Edit>,
     flush: FlushRule,
     socket: Option<RawFd>,
@@ -90,9 +88,12 @@ struct Identity {
 impl Encoding {
     /// Takes a job for the response whose head is about to pass. A retried request replaces the job of its first try.
     pub fn arm(&mut self, job: Job) -> pingora::Result<()> {
+        let encoder = match job.encoder {
+            Some(admission) => Some(encoder(admission, job.pads)?),
+            None => None,
+        };
         self.job = Some(Running {
-            work: Work::new(&job)?,
-            memory: job.encoder.map(|(_, memory)| memory),
+            work: Work::new(encoder, job.source, job.keeps)?,
             head: job.head,
             flush: job.flush,
             socket: job.socket,
@@ -135,23 +136,13 @@ impl Encoding {
 }
 
 impl Work {
-    fn new(job: &Job) -> pingora::Result<Self> {
-        let failed = |error| Error::because(ErrorType::InternalError, "starting an encoder", error);
-        let encoder = match &job.encoder {
-            Some((setup, _)) if job.pads => {
-                let padding = Padding::random()
-                    .map_err(|error| Error::because(ErrorType::InternalError, "drawing random bytes", error))?;
-                Some(BodyEncoder::padded(setup, &padding).map_err(failed)?)
-            }
-            Some((setup, _)) => Some(BodyEncoder::new(setup).map_err(failed)?),
-            None => None,
-        };
-        let Some(source) = job.source else {
+    fn new(encoder: Option<BodyEncoder>, source: Option<Source>, keeps: bool) -> pingora::Result<Self> {
+        let Some(source) = source else {
             return Ok(encoder.map_or(Self::Pass, |encoder| Self::Encode(Box::new(encoder))));
         };
         let target = match encoder {
             Some(encoder) => Target::Coded(Box::new(encoder)),
-            None if job.keeps => Target::AsItCame,
+            None if keeps => Target::AsItCame,
             None => Target::Identity,
         };
         let recoder = Recoder::new(source, target)
@@ -239,7 +230,6 @@ impl Running {
             Work::Encode(encoder) => encoder.finish()?,
             Work::Recode(_, recoder) => recoder.finish()?,
         };
-        self.memory = None;
         Ok(tail)
     }
 
@@ -247,6 +237,17 @@ impl Running {
         let asks = self.flush == FlushRule::WhenDrained;
         self.flush.due(asks && self.socket.is_none_or(is_drained))
     }
+}
+
+fn encoder(admission: Admission, pads: bool) -> pingora::Result<BodyEncoder> {
+    let failed = |error: CodecError| Error::because(ErrorType::InternalError, "starting an encoder", error);
+    let encoder = BodyEncoder::admitted(admission).map_err(failed)?;
+    if !pads {
+        return Ok(encoder);
+    }
+    let padding =
+        Padding::random().map_err(|error| Error::because(ErrorType::InternalError, "drawing random bytes", error))?;
+    encoder.padded(&padding).map_err(failed)
 }
 
 /// Both as one piece: pingora takes one for each it gives.

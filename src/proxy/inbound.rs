@@ -16,16 +16,13 @@ use super::encoding::{Encoding, Job};
 use super::intake::content_length;
 use super::judgement;
 use super::request::Request;
-use crate::encode::{self, FlushRule, Reservation, Setup};
+use crate::encode::{self, Admission, FlushRule};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::Phase;
-use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts, SkipReason};
+use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts};
 
 /// nginx's word for "do not hold this response back".
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// The length that an encoder is planned for where memory is short: a brotli encoder then takes 1 MiB instead of 4.
-const COMPACT: u64 = 16 * 1024;
 
 impl Proxy {
     /// The raw head of the app's answer: decides what happens to the body.
@@ -59,43 +56,14 @@ impl Proxy {
         let stored = |app: &AppHead| self.stores(session, request, app);
         let (mut head, facts, plan) = judgement::body_plan(request, response, end, stored);
         let flush = flush_rule(&facts);
-        let (plan, encoder) = self.within_budget(plan, request, &facts, flush);
+        let (plan, encoder) = self.admit_encoder(request, plan, &facts, flush);
         context.answer.skipped = plan.skipped();
-        head.level = encoder.as_ref().map(|(setup, _)| setup.level);
+        head.level = encoder.as_ref().map(|admission| admission.setup.level);
         let job = job(request, &head, plan, encoder, &facts, flush, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
         let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
         encoding.arm(job)
-    }
-
-    /// The best encoder that the memory of all encoders has room for: as planned, then one that looks less far back, then
-    /// that of the coding that takes least, if the client takes that one; else a plan without.
-    fn within_budget(
-        &self,
-        plan: BodyPlan,
-        request: &Request,
-        response: &ResponseFacts,
-        flush: FlushRule,
-    ) -> (BodyPlan, Option<(Setup, Reservation)>) {
-        let Some(planned) = plan.target() else {
-            return (plan, None);
-        };
-        // The length of coded bytes says nothing of the identity.
-        let length = response.length.filter(|_| plan.source().is_none());
-        let smallest = Coding::Gzip;
-        let permitted = request.facts.accept.accepts(smallest) && request.route.offer.codings.contains(&smallest);
-        // Events are small, alike, and sent for hours: they need no long memory.
-        let whole = (flush != FlushRule::EveryChunk).then_some((planned, length));
-        let choices = [whole, Some((planned, Some(COMPACT))), permitted.then_some((smallest, length))];
-        let room = |(coding, length): (Coding, Option<u64>)| {
-            let setup = encode::setup(coding, request.route.live, length);
-            Some((setup, self.parts.encoders.reserve(setup.heap())?))
-        };
-        match choices.into_iter().flatten().find_map(room) {
-            Some(encoder) => (plan, Some(encoder)),
-            None => (plan.without_encoder(SkipReason::OverBudget), None),
-        }
     }
 
     /// The head on its way to the store and the client, coded already.
@@ -161,12 +129,12 @@ fn job(
     request: &Request,
     head: &AppHead,
     plan: BodyPlan,
-    encoder: Option<(Setup, Reservation)>,
+    encoder: Option<Admission>,
     facts: &ResponseFacts,
     flush: FlushRule,
     context: &Context,
 ) -> Job {
-    let coding = encoder.as_ref().map(|(setup, _)| setup.coding);
+    let coding = encoder.as_ref().map(|admission| admission.setup.coding);
     Job {
         source: plan.source(),
         keeps: matches!(plan, BodyPlan::Verify(_)),

@@ -23,6 +23,7 @@ mod context;
 mod dated;
 mod delivery;
 mod edit;
+mod effort;
 mod encoding;
 mod explain;
 mod failure;
@@ -84,10 +85,10 @@ pub struct Parts {
     pub meters: Vec<Arc<RouteMeters>>,
     pub upstream: Upstream,
     pub memory: &'static Memory,
+    /// The memory of all encoders.
+    pub encoders: Arc<Budget>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
-    /// What all live encoders may hold.
-    pub encoders: Arc<Budget>,
     /// How long a request waits for another one's fetch.
     pub coalesce: Duration,
     /// A part of every key.

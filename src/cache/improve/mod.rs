@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn what_fails_three_times_is_counted_and_left() {
         let counts = Arc::new(Counts::default());
-        let limits = Limits { capacity: 1 << 20, max_object: 1 << 20, max_variants: 1 };
+        let limits = Limits { capacity: 1 << 20, fills: 1 << 20, max_object: 1 << 20, max_variants: 1 };
         let config = Config { after_hits: 1, best: Best::default(), min_size: 0 };
         let memory = Memory::new(limits, counts.clone()).improving(config, Arc::new(Budget::new(0)));
         let backlog = memory.backlog().unwrap();

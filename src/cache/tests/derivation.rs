@@ -52,7 +52,7 @@ async fn a_body_that_does_not_decode_is_dropped_and_is_a_miss() {
 
 #[tokio::test]
 async fn too_large_to_keep_is_made_while_it_is_read() {
-    let site = site_with(Limits { capacity: 8 << 20, max_object: 1 << 20, max_variants: 4 });
+    let site = site_with(Limits { capacity: 8 << 20, fills: 2 << 20, max_object: 1 << 20, max_variants: 4 });
     let body = text(6 << 20);
     let stored = FillPlan { app_etag: Some(strong("v1")), ..plan("/a", Brotli) };
     assert!(matches!(site.fill(stored, &body).await, FillOutcome::Stored { .. }));
@@ -84,7 +84,7 @@ fn far_repeats(times: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_coding_that_turns_out_too_large_is_streamed_and_not_tried_again() {
-    let site = site_with(Limits { capacity: 8 << 20, max_object: 50_000, max_variants: 4 });
+    let site = site_with(Limits { capacity: 8 << 20, fills: 2 << 20, max_object: 50_000, max_variants: 4 });
     for times in [3, 30] {
         let body = far_repeats(times); // 120,000 bytes: an attempt in vain; 1,200,000: not even tried
         site.fill(plan("/a", Brotli), &body).await;
@@ -101,7 +101,7 @@ async fn a_coding_that_turns_out_too_large_is_streamed_and_not_tried_again() {
 
 #[tokio::test]
 async fn an_unknown_length_that_turns_out_too_large_is_streamed_too() {
-    let site = site_with(Limits { capacity: 8 << 20, max_object: 1 << 20, max_variants: 4 });
+    let site = site_with(Limits { capacity: 8 << 20, fills: 2 << 20, max_object: 1 << 20, max_variants: 4 });
     let body = text(3 << 20);
     site.fill_raw(plan("/a", Brotli), &encode(&body, Brotli)).await;
     let hit = site.get("/a", "identity").await.unwrap();
@@ -111,7 +111,7 @@ async fn an_unknown_length_that_turns_out_too_large_is_streamed_too() {
 
 #[tokio::test]
 async fn a_streamed_body_that_breaks_is_an_error_and_not_an_end() {
-    let site = site_with(Limits { capacity: 8 << 20, max_object: 1 << 20, max_variants: 4 });
+    let site = site_with(Limits { capacity: 8 << 20, fills: 2 << 20, max_object: 1 << 20, max_variants: 4 });
     let body = text(6 << 20);
     let mut broken = encode(&body, Brotli);
     broken.truncate(broken.len() - 10);

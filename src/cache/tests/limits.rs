@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SMALL: Limits = Limits { capacity: 1 << 20, max_object: 100_000, max_variants: 2 };
+const SMALL: Limits = Limits { capacity: 1 << 20, fills: 256 << 10, max_object: 100_000, max_variants: 2 };
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_as_it_passes() {

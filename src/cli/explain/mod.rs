@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::client::{Admin, AdminFlags, ClientError, encode};
 use super::{Settings, exit, print};
-use crate::cache::Limits;
+use crate::app;
 use crate::config::{Config, Environment, Purpose};
 use crate::explain::{Explanation, Question, field};
 use crate::proxy::{Scene, Supposed};
@@ -143,11 +143,7 @@ fn offline(question: &Question, supposed: &Supposed, config: &Config) -> Result<
         routes: &config.routes,
         generation: &config.cache.generation,
         requests: &config.listen.request,
-        limits: Limits {
-            capacity: config.memory.budget,
-            max_object: config.cache.max_object,
-            max_variants: config.cache.max_variants,
-        },
+        limits: app::limits(config),
         memory: None,
     };
     scene.explain(question, Some(supposed), SystemTime::now()).map_err(Failure::usage)

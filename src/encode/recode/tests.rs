@@ -230,7 +230,10 @@ fn padding_makes_a_body_longer_and_nothing_else() {
             let plan = setup(coding, level, None);
             let length = |dice: Option<u8>, body: &[u8]| {
                 let mut encoder = match dice {
-                    Some(dice) => BodyEncoder::padded(&plan, &Padding::new(dice, [0xa5; 64])).unwrap(),
+                    Some(dice) => {
+                        let padding = Padding::new(dice, [0xa5; 64]);
+                        BodyEncoder::new(&plan).unwrap().padded(&padding).unwrap()
+                    }
                     None => BodyEncoder::new(&plan).unwrap(),
                 };
                 let mut coded = Vec::new();

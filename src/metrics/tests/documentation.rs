@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
-use crate::metrics::{EvictionCause, GivenUp, Mode, Phase, PurgeResult, Transcoding, UpstreamError};
+use crate::metrics::{Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, Transcoding, UpstreamError};
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
@@ -41,6 +41,7 @@ fn every_label_value_is_documented() {
     let words = words::<CacheOutcome>()
         .chain(words::<SkipReason>())
         .chain(words::<NotStored>())
+        .chain(words::<Downgrade>())
         .chain(words::<EvictionCause>())
         .chain(words::<UpstreamError>())
         .chain(words::<Phase>())

@@ -65,9 +65,27 @@ impl CacheGauges for FixedCache {
     }
 }
 
+struct FixedMemory;
+
+impl MemoryGauges for FixedMemory {
+    fn budget(&self) -> u64 {
+        1 << 26
+    }
+    fn encoders_held(&self) -> u64 {
+        1 << 20
+    }
+    fn encoders_reserved(&self) -> u64 {
+        1 << 21
+    }
+    fn encoders_capacity(&self) -> u64 {
+        1 << 24
+    }
+}
+
 /// Every family with every value of every closed label, and one route.
 fn exercise(metrics: &Metrics) {
     metrics.watch_cache(Arc::new(FixedCache));
+    metrics.watch_memory(Arc::new(FixedMemory));
     let (log, _written) = access_log(metrics);
     let route = metrics.route("static");
     for cache in CacheOutcome::ALL {

@@ -5,6 +5,7 @@ mod breach;
 mod fields;
 mod improvement;
 mod matrix;
+mod memory;
 mod negotiation;
 mod skipped;
 mod transcoding;

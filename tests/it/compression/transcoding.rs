@@ -151,9 +151,10 @@ fn a_route_that_does_not_transcode_passes_the_apps_bytes() {
 #[test]
 fn where_encoders_have_no_room_what_is_refused_is_undone_all_the_same() {
     let origin = Origin::start();
-    origin.serve("/page", coded("gzip"));
+    origin.serve("/page", coded("br"));
     let vacpack = Vacpack::with(&origin, "memory.budget = \"1MiB\"");
-    let response = vacpack.ask(&accepting("br"));
+    // Gzip has no smaller form, and no encoder gets more than half of what there is for all.
+    let response = vacpack.ask(&accepting("gzip"));
     assert_eq!((response.coding(), response.field("ETag")), ("identity", Some("\"v1-identity\"")));
     assert!(response.body == page(LARGE));
     assert_eq!(vacpack.metrics_after(1).sum("vacpack_compression_skipped_total", &["over_budget"]), 1.0);
