@@ -7,6 +7,7 @@ use http::Uri;
 
 use crate::admin::{Lifecycle, Pause, Purge, Purged};
 use crate::cache::{self, Derivation, Events, Improvement, Load, Memory, Unimproved, improve};
+use crate::encode::{Pressure, Step};
 use crate::metrics::{CacheGauges, Encoded, EvictionCause, GivenUp, Metrics, Mode};
 use crate::proxy::Parts;
 
@@ -60,16 +61,18 @@ impl Events for Counted {
     }
 }
 
-/// How much the improver may do: nothing in a drain or a pause, little while requests wait for a worker.
-pub fn pressure(
+/// How much the improver may do: nothing in a drain, in a pause, or while the CPU is short; little while requests wait for a
+/// worker.
+pub fn load(
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
     pause: Arc<Pause>,
+    pressure: Arc<Pressure>,
     workers: usize,
 ) -> improve::Pressure {
     let crowd = workers as u64 * 2;
     Box::new(move || match metrics.requests_in_flight() {
-        _ if lifecycle.is_draining() || pause.is_on() => Load::Saturated,
+        _ if lifecycle.is_draining() || pause.is_on() || pressure.step() > Step::CALM => Load::Saturated,
         in_flight if in_flight > crowd => Load::Busy,
         _ => Load::Calm,
     })

@@ -7,6 +7,7 @@
 
 mod bind;
 mod cache;
+mod cpu;
 mod drain;
 mod explain;
 mod memory;
@@ -14,6 +15,7 @@ mod memory;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,14 +33,15 @@ use tokio::sync::watch;
 use crate::admin::{AdminApp, Lifecycle, Pause};
 use crate::cache::{Improver, Limits, Memory};
 use crate::config::Config;
-use crate::encode::Budget;
+use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, Build, Metrics, log};
 use crate::proxy::{Connections, Memorable, Parts, Proxy};
 use crate::upstream::{ResolveError, Upstream};
 
 pub use bind::BindError;
 use bind::Bound;
-use cache::{Counted, Occupancy, UrlPurge, pressure};
+use cache::{Counted, Occupancy, UrlPurge, load};
+use cpu::Meter;
 pub use drain::run;
 use explain::Explainer;
 use memory::{Books, Shares};
@@ -96,8 +99,9 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
     metrics.watch_cache(Arc::new(Occupancy(memory)));
     let pause = Arc::new(Pause::default());
-    let pressure = pressure(metrics.clone(), lifecycle.clone(), pause.clone(), config.runtime.workers);
-    let improver = Improver::start(memory, pressure)?;
+    let pressure = Arc::new(Pressure::default());
+    let load = load(metrics.clone(), lifecycle.clone(), pause.clone(), pressure.clone(), config.runtime.workers);
+    let improver = Improver::start(memory, load)?;
 
     let parts = Arc::new(Parts {
         meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
@@ -105,6 +109,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         upstream,
         memory,
         encoders,
+        pressure: pressure.clone(),
         predictor,
         lock,
         coalesce: config.cache.coalesce,
@@ -136,6 +141,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         .build()?;
     let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
 
+    workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
     let connections = Connections::new(proxy, config.listen.connection, metrics.clone());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(UrlPurge(parts.clone()));

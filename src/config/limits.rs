@@ -42,7 +42,7 @@ pub fn workers(available: NonZeroUsize, limit: Option<f64>) -> NonZeroUsize {
 }
 
 /// The group of this process and those above it, as directories of one controller ("" is v2).
-fn groups(root: &Path, controller: &str) -> Vec<PathBuf> {
+pub(crate) fn groups(root: &Path, controller: &str) -> Vec<PathBuf> {
     let mount = root.join("sys/fs/cgroup").join(controller);
     let listed = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let own = listed.lines().find_map(|line| {

@@ -81,6 +81,9 @@
 //! A decoder holds the window that the sender chose, within the formats' limits: at most 16 MiB for brotli ("large window"
 //! streams are refused), 8 MiB for zstd (RFC 9659), 32 KiB for gzip. What a body may grow to is the caller's limit.
 //!
+//! [`Budget`] admits encoders, and says what is given up where there are too many ([`fit`]); [`Pressure`] what is given up
+//! where the CPU is short.
+//!
 //! # What an app's coded text may become
 //!
 //! Ratios of bodies of 5 to 8 MB that shrink as few do, at levels that apps use for what they compress once. A body that
@@ -128,6 +131,7 @@ mod gzip;
 mod ladder;
 mod level;
 mod padding;
+mod pressure;
 mod recode;
 mod transcode;
 mod zstd;
@@ -146,6 +150,7 @@ pub use flush::{FlushRule, flush_rule};
 pub use ladder::{Rung, fit};
 pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, ZSTD_LEVELS, setup};
 pub use padding::Padding;
+pub use pressure::{Ladder as CpuLadder, Pressure, Signals, Step};
 pub use recode::{Recoder, Target};
 pub use transcode::{TranscodeError, Transcoder, transcode};
 

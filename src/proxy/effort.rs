@@ -1,8 +1,8 @@
-//! How much is spent on a body that is to be encoded: what was planned, as far as memory allows.
+//! How much is spent on a body that is to be encoded: what was planned, as far as CPU and memory allow.
 
 use super::Proxy;
 use super::request::Request;
-use crate::encode::{self, Admission, FlushRule, Rung};
+use crate::encode::{self, Admission, FlushRule, Live, Rung};
 use crate::header::Coding;
 use crate::metrics::Downgrade;
 use crate::negotiate::{BodyPlan, Offer, RequestFacts, ResponseFacts, SkipReason};
@@ -30,8 +30,15 @@ impl Proxy {
             // The length of coded bytes says nothing of the identity.
             _ => response.length.filter(|_| plan.source().is_none()),
         };
-        let setup = encode::setup(coding, request.route.live, length);
         let allowed = allowed(&request.facts, &request.route.offer);
+        let (coding, live) = match request.route.live {
+            Live::Auto => {
+                let step = self.parts.pressure.step();
+                (step.coding(coding, &allowed), step.live())
+            }
+            fixed @ Live::Fixed(_) => (coding, fixed),
+        };
+        let setup = encode::setup(coding, live, length);
         let admission = self.parts.encoders.admit(&setup, &allowed);
         if let Some(what) = given_up(admission.as_ref()) {
             self.parts.metrics.compression.downgraded(what);

@@ -65,7 +65,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::admin::Lifecycle;
 use crate::cache::{Memory, ResourceKey};
-use crate::encode::Budget;
+use crate::encode::{Budget, Pressure};
 use crate::metrics::access_log::Rules as AccessRules;
 use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
 use crate::upstream::{Purpose, Upstream};
@@ -87,6 +87,8 @@ pub struct Parts {
     pub memory: &'static Memory,
     /// The memory of all encoders.
     pub encoders: Arc<Budget>,
+    /// How short the CPU is.
+    pub pressure: Arc<Pressure>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
     /// How long a request waits for another one's fetch.

@@ -65,6 +65,7 @@ fn hold(streams: usize, accept: &str, budget: &str) -> Held {
 }
 
 impl Held {
+    #[expect(clippy::print_stderr, reason = "the figures are what the run by hand is for")]
     fn within(&self, streams: usize, most: u64) {
         let value = |family: &str| self.metrics.sum(family, &[]) as u64;
         let [held, reserved, capacity] =
