@@ -35,7 +35,7 @@ use crate::cache::{Improver, Limits, Memory};
 use crate::config::Config;
 use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, Build, Metrics, log};
-use crate::proxy::{Connections, Memorable, Parts, Proxy};
+use crate::proxy::{Connections, Memorable, Parts, Proxy, Turns};
 use crate::upstream::{ResolveError, Upstream};
 
 pub use bind::BindError;
@@ -110,6 +110,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         memory,
         encoders,
         pressure: pressure.clone(),
+        turns: Arc::new(Turns::new(config.runtime.workers)),
         predictor,
         lock,
         coalesce: config.cache.coalesce,

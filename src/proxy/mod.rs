@@ -37,6 +37,7 @@ mod report;
 mod request;
 mod respond;
 mod route;
+mod turn;
 
 pub use connection::{ConnectionLimits, Connections};
 pub use explain::{Scene, Supposed};
@@ -44,6 +45,7 @@ pub use forward::TrustedProxies;
 pub use intake::RequestLimits;
 pub use predictor::Memorable;
 pub use route::{Matcher, RequestHeaderRules, Route, Routes};
+pub use turn::Turns;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -89,6 +91,8 @@ pub struct Parts {
     pub encoders: Arc<Budget>,
     /// How short the CPU is.
     pub pressure: Arc<Pressure>,
+    /// Long turns of encoders.
+    pub turns: Arc<Turns>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
     /// How long a request waits for another one's fetch.
@@ -165,7 +169,7 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     fn init_upstream_modules(&self, modules: &mut HttpModules) {
-        modules.add_module(Box::new(EncodingBuilder));
+        modules.add_module(Box::new(EncodingBuilder { turns: self.parts.turns.clone() }));
     }
 
     /// The platform hands over what the connection attached to the request, once its head has arrived.
