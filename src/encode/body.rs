@@ -1,10 +1,12 @@
 //! One response body on its way through an encoder: chunks in, coded chunks out, the end mark exactly once.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 
-use super::budget::{Admission, Reservation};
+use super::budget::{Admission, Parked, Reservation};
 use super::codec::{self, Codec, CodecError};
 use super::level::Setup;
 use super::padding::Padding;
@@ -28,6 +30,8 @@ pub struct BodyEncoder {
 
 enum Stage {
     Open(Box<dyn Codec>),
+    /// Everything was flushed: the budget may take memory back, until the next chunk comes.
+    Paused(Arc<Mutex<Parked>>),
     Finished,
     Failed,
 }
@@ -70,28 +74,31 @@ impl BodyEncoder {
 
     /// Takes a chunk; returns what is ready, often nothing. With `flush`, everything taken so far becomes decodable.
     pub fn push(&mut self, chunk: &[u8], flush: bool) -> Result<Bytes, CodecError> {
-        let Stage::Open(codec) = &mut self.stage else {
-            return Err(self.closed());
-        };
         self.unflushed |= !chunk.is_empty();
-        if !self.unflushed {
+        if self.is_open() && !self.unflushed {
             // Writing nothing, or flushing twice, would add bytes that say nothing.
             return Ok(Bytes::new());
         }
+        self.resume();
+        let Stage::Open(codec) = &mut self.stage else {
+            return Err(self.closed());
+        };
         let started = Instant::now();
-        let mut result = codec.write(chunk, &mut self.out);
-        if flush {
-            result =
-                result.and_then(|()| codec.flush(&mut self.out)).and_then(|()| make_room(codec, &mut self.reservation));
-        }
+        let result =
+            codec.write(chunk, &mut self.out).and_then(|()| if flush { codec.flush(&mut self.out) } else { Ok(()) });
         self.busy += started.elapsed();
         self.input_bytes += chunk.len() as u64;
         self.unflushed = !flush;
-        self.settle(result)
+        let coded = self.settle(result)?;
+        if flush {
+            self.pause();
+        }
+        Ok(coded)
     }
 
     /// Ends the body: the rest and the end mark, also for a body without a byte. A second call gives `None`.
     pub fn finish(&mut self) -> Result<Option<Bytes>, CodecError> {
+        self.resume();
         match std::mem::replace(&mut self.stage, Stage::Finished) {
             Stage::Open(codec) => {
                 let started = Instant::now();
@@ -99,7 +106,7 @@ impl BodyEncoder {
                 self.busy += started.elapsed();
                 self.settle(result).map(Some)
             }
-            Stage::Finished => Ok(None),
+            Stage::Finished | Stage::Paused(_) => Ok(None),
             Stage::Failed => {
                 self.stage = Stage::Failed;
                 Err(self.closed())
@@ -134,6 +141,28 @@ impl BodyEncoder {
         }
     }
 
+    /// Nothing is held back: until the next chunk the budget may shrink what brotli remembers.
+    fn pause(&mut self) {
+        if self.setup.coding != Coding::Brotli {
+            return;
+        }
+        match (std::mem::replace(&mut self.stage, Stage::Failed), self.reservation.take()) {
+            (Stage::Open(codec), Some(reservation)) => self.stage = Stage::Paused(reservation.park(codec)),
+            (stage, reservation) => (self.stage, self.reservation) = (stage, reservation),
+        }
+    }
+
+    fn resume(&mut self) {
+        let Stage::Paused(parked) = &self.stage else {
+            return;
+        };
+        let taken = parked.lock().take();
+        if let Some((codec, reservation)) = taken {
+            self.stage = Stage::Open(codec);
+            self.reservation = Some(reservation);
+        }
+    }
+
     fn closed(&self) -> CodecError {
         CodecError::Closed { coding: self.setup.coding }
     }
@@ -143,7 +172,7 @@ impl BodyEncoder {
     }
 
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open(_))
+        matches!(self.stage, Stage::Open(_) | Stage::Paused(_))
     }
 
     /// Identity bytes taken so far.
@@ -165,21 +194,11 @@ impl BodyEncoder {
     pub fn heap(&self) -> usize {
         let codec = match &self.stage {
             Stage::Open(codec) => codec.heap(),
+            Stage::Paused(parked) => parked.lock().heap(),
             Stage::Finished | Stage::Failed => 0,
         };
         codec + self.out.capacity()
     }
-}
-
-/// After a flush: where memory is short, the next pause may be a long one.
-fn make_room(codec: &mut Box<dyn Codec>, reservation: &mut Option<Reservation>) -> Result<(), CodecError> {
-    let Some(reservation) = reservation.as_mut().filter(|reservation| reservation.is_excessive()) else {
-        return Ok(());
-    };
-    if let Some(least) = codec.shrink()? {
-        reservation.shrink(least);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

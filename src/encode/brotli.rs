@@ -130,11 +130,12 @@ impl Codec for Encoder {
     /// RFC 7932, section 9.2: metablocks follow each other on a byte boundary, which a flush ends at. One that refers to
     /// nothing before itself may come from any encoder: level 1 reuses no distance, no context and no dictionary. Its
     /// own stream header, brought out by a flush of nothing, is not needed a second time.
-    fn shrink(&mut self) -> Result<Option<u64>, CodecError> {
+    fn shrink(&mut self) -> Option<u64> {
         let least = ladder::least();
-        *self = Self::new(&least);
-        self.flush(&mut BytesMut::new())?;
-        Ok(Some(least.heap()))
+        let mut encoder = Self::new(&least);
+        encoder.flush(&mut BytesMut::new()).ok()?;
+        *self = encoder;
+        Some(least.heap())
     }
 
     fn heap(&self) -> usize {

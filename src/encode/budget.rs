@@ -14,13 +14,18 @@
 //!
 //! # Streams that pause
 //!
-//! An event stream may live for hours, and what it held at its first event would be gone for as long. Where the coding
-//! permits it ([`super::Codec::shrink`]), an encoder that was just flushed gives up its history when it holds more than
-//! the budget would give to anyone now.
+//! An event stream may live for hours, and what it held at its first event would be gone for as long. Brotli can go on
+//! without what it has learnt ([`super::Codec::shrink`]), so the encoder of a stream that was just flushed is parked, and
+//! whoever finds no room for all that was planned first shrinks the parked ones to a few KiB each, the longest parked first.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
+
+use super::codec::Codec;
 use super::ladder::{Rung, fit};
 use super::level::Setup;
 use crate::header::Coding;
@@ -33,6 +38,8 @@ pub struct Budget {
     /// Of `reserved`, what is given back when others need it.
     waiting: AtomicU64,
     held: AtomicU64,
+    /// The longest parked first. Those that went on are gone from it when somebody looks.
+    parked: Mutex<VecDeque<Weak<Mutex<Parked>>>>,
 }
 
 /// An encoder may be made.
@@ -45,7 +52,8 @@ pub struct Admission {
 
 impl Budget {
     pub fn new(limit: u64) -> Self {
-        Self { limit, reserved: AtomicU64::new(0), waiting: AtomicU64::new(0), held: AtomicU64::new(0) }
+        let none = || AtomicU64::new(0);
+        Self { limit, reserved: none(), waiting: none(), held: none(), parked: Mutex::default() }
     }
 
     pub fn limit(&self) -> u64 {
@@ -54,7 +62,11 @@ impl Budget {
 
     /// Room for so many bytes of something else than an encoder, if there is any.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
-        self.take(self.limit, bytes)?;
+        while self.take(self.limit, bytes).is_none() {
+            if !self.shrink_parked() {
+                return None;
+            }
+        }
         Some(self.reservation(bytes, bytes))
     }
 
@@ -103,6 +115,10 @@ impl Budget {
     pub fn admit(self: &Arc<Self>, plan: &Setup, allowed: &[Coding]) -> Option<Admission> {
         let mut reserved = self.reserved();
         loop {
+            if plan.heap() > self.for_one(reserved) && self.shrink_parked() {
+                reserved = self.reserved();
+                continue;
+            }
             let (setup, rung) = self.offer(plan, allowed, reserved)?;
             let bytes = setup.heap();
             // Nothing else is published with this number.
@@ -110,6 +126,18 @@ impl Budget {
             {
                 Ok(_) => return Some(Admission { setup, rung, reservation: self.reservation(bytes, 0) }),
                 Err(now) => reserved = now,
+            }
+        }
+    }
+
+    /// Takes back what the longest parked encoder does not need. Whether there was one.
+    fn shrink_parked(&self) -> bool {
+        loop {
+            let Some(parked) = self.parked.lock().pop_front() else {
+                return false;
+            };
+            if parked.upgrade().is_some_and(|parked| parked.lock().shrink()) {
+                return true;
             }
         }
     }
@@ -158,19 +186,55 @@ impl Reservation {
         }
     }
 
-    /// The encoder has become one that needs no more than this.
-    pub(super) fn shrink(&mut self, bytes: u64) {
-        self.reserve(bytes.min(self.reserved));
-    }
-
-    /// Nobody would be given this much now.
-    pub(super) fn is_excessive(&self) -> bool {
-        self.reserved > self.budget.for_one(self.budget.reserved()).max(LEAST)
+    /// For an encoder that pauses.
+    pub(super) fn park(self, codec: Box<dyn Codec>) -> Arc<Mutex<Parked>> {
+        let shrinks = self.reserved > LEAST;
+        let budget = self.budget.clone();
+        let parked = Arc::new(Mutex::new(Parked(Some((codec, self)))));
+        if shrinks {
+            let mut queue = budget.parked.lock();
+            if queue.len() == queue.capacity() {
+                queue.retain(|parked| parked.strong_count() > 0);
+            }
+            queue.push_back(Arc::downgrade(&parked));
+        }
+        parked
     }
 
     fn reserve(&mut self, bytes: u64) {
         add(&self.budget.reserved, self.reserved, bytes);
         self.reserved = bytes;
+    }
+}
+
+/// The encoder of a stream that pauses, until the stream goes on.
+pub struct Parked(Option<(Box<dyn Codec>, Reservation)>);
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Parked").field(&self.heap()).finish()
+    }
+}
+
+impl Parked {
+    pub(super) fn take(&mut self) -> Option<(Box<dyn Codec>, Reservation)> {
+        self.0.take()
+    }
+
+    pub(super) fn heap(&self) -> usize {
+        self.0.as_ref().map_or(0, |(codec, _)| codec.heap())
+    }
+
+    fn shrink(&mut self) -> bool {
+        let Some((codec, reservation)) = &mut self.0 else {
+            return false;
+        };
+        let Some(least) = codec.shrink() else {
+            return false;
+        };
+        reservation.hold(codec.heap() as u64);
+        reservation.reserve(least.min(reservation.reserved));
+        true
     }
 }
 
@@ -272,11 +336,8 @@ mod tests {
         one.hold(planned + 1);
         assert_eq!((budget.reserved(), budget.held()), (planned + 1, planned + 1));
         one.hold(5);
-        one.shrink(1000);
+        one.reserve(1000);
         assert_eq!((budget.reserved(), budget.held()), (1000, 5));
-        // Shrinking is never growing.
-        one.shrink(2000);
-        assert_eq!(budget.reserved(), 1000);
         drop(one);
         assert_eq!((budget.reserved(), budget.held()), (0, 0));
     }
@@ -285,6 +346,35 @@ mod tests {
     fn no_budget_is_no_encoder() {
         let budget = Arc::new(Budget::new(0));
         assert!(budget.admit(&stream(), &[Coding::Gzip, Coding::Zstd]).is_none());
+    }
+
+    #[test]
+    fn streams_that_pause_and_go_on_are_whole_while_others_want_their_memory() {
+        let budget = Arc::new(Budget::new(16 * MIB));
+        let body = sample::html(60_000);
+        let encode = || {
+            let Some(admission) = budget.admit(&stream(), &[]) else {
+                return;
+            };
+            let mut encoder = BodyEncoder::admitted(admission).unwrap();
+            let mut decoder = Decoder::new(Coding::Brotli, u64::MAX).unwrap();
+            let mut out = BytesMut::new();
+            for chunk in body.chunks(3000) {
+                decoder.push(&encoder.push(chunk, true).unwrap(), &mut out).unwrap();
+            }
+            decoder.push(&encoder.finish().unwrap().unwrap(), &mut out).unwrap();
+            decoder.finish().unwrap();
+            assert!(out == body);
+        };
+        std::thread::scope(|scope| {
+            (0..8).for_each(|_| {
+                scope.spawn(|| (0..10).for_each(|_| encode()));
+            });
+        });
+        assert_eq!((budget.reserved(), budget.held()), (0, 0));
+        // Those that ended are not remembered.
+        assert!(budget.parked.lock().iter().all(|parked| parked.strong_count() == 0));
+        assert!(budget.parked.lock().len() <= 64, "{}", budget.parked.lock().len());
     }
 
     #[test]
@@ -308,7 +398,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
 
-        /// Whatever the room is when it begins and at each pause.
+        /// Whatever the room is when it begins, and whoever wants some of it at a pause.
         #[test]
         fn an_encoder_in_any_room_gives_the_body_back(
             coding in prop::sample::select(vec![Coding::Brotli, Coding::Zstd, Coding::Gzip]),
@@ -334,13 +424,15 @@ mod tests {
                     break;
                 }
                 let own = budget.reserved();
-                budget.reserved.fetch_add(others, Ordering::Relaxed);
                 let (chunk, later) = rest.split_at(size.min(rest.len()));
                 rest = later;
                 decoder.push(&encoder.push(chunk, flush).unwrap(), &mut out).unwrap();
                 if flush {
                     prop_assert_eq!(out.len(), body.len() - rest.len());
                 }
+                // Somebody comes while so much is taken by others, and may find this one parked.
+                budget.reserved.fetch_add(others, Ordering::Relaxed);
+                drop(budget.admit(&stream(), &[]));
                 budget.reserved.fetch_sub(others, Ordering::Relaxed);
                 prop_assert!(budget.reserved() <= own, "it grew");
                 prop_assert_eq!(budget.held(), encoder.heap() as u64);
@@ -363,7 +455,7 @@ mod tests {
         })
         .take(1000)
         .collect();
-        assert!(paused.len() >= 300, "{}", paused.len());
+        assert!(paused.len() >= 700, "{}", paused.len());
         assert!(budget.held() < 16 * MIB, "{}", budget.held());
     }
 }

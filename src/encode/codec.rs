@@ -31,9 +31,9 @@ pub trait Codec: Send + Sync {
     fn finish(self: Box<Self>, out: &mut BytesMut) -> Result<(), CodecError>;
 
     /// Right after a flush: gives up what was learnt of the body, to hold as little as possible from here on. Says how
-    /// much that comes to at most; `None` where the coding cannot go on without.
-    fn shrink(&mut self) -> Result<Option<u64>, CodecError> {
-        Ok(None)
+    /// much that comes to at most; `None`, and nothing changes, where the coding cannot go on without.
+    fn shrink(&mut self) -> Option<u64> {
+        None
     }
 
     /// Bytes of heap this machine holds now: its own count, within a few percent of the allocator's.
