@@ -2,6 +2,23 @@
 //!
 //! Requests for the same variant wait for one derivation; the work goes on if the client that caused it goes away.
 //! What does not fit the cache whole is made while it is read instead (see [`super::streamed`]).
+//!
+//! What came from the app stays in the coding that its first client asked for: encoding it twice would cost every fill,
+//! and what clients like better is made in idle time ([`super::improve`]). What was derived stays beside it while there
+//! is room; where there is none, [`super::surplus`] decides. Measured (`cargo bench --bench mix`): 605 resources of real
+//! text, nine in ten clients with brotli, 8 % with gzip alone, 2 % with nothing, and 30,000 requests. Hits, and in
+//! brackets derivations:
+//!
+//! | room, of what all would take in br | all kept | none kept | no identity kept | what earns its room |
+//! |---|---|---|---|---|
+//! | 1/20 | 32.8 % (342) | 47.0 % (1,088) | 41.6 % (451) | 46.7 % (951) |
+//! | 1/10 | 40.6 % (304) | 56.1 % (1,220) | 51.3 % (527) | 55.7 % (943) |
+//! | 1/5 | 51.0 % (347) | 66.2 % (1,559) | 61.1 % (648) | 66.2 % (1,227) |
+//! | 1/2 | 67.8 % (488) | 81.7 % (2,038) | 77.0 % (884) | 81.1 % (1,433) |
+//! | all | 80.3 % (579) | 94.8 % (2,586) | 89.7 % (1,007) | 95.1 % (1,483) |
+//!
+//! One identity takes the room of four answers and is made again in half a millisecond: with a tenth of the room, keeping
+//! all turns 4,500 more requests into fetches, to spare 640 derivations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -88,14 +105,16 @@ impl Job {
         self.variant.is_oversize(self.to) || self.variant.identity_length.is_some_and(|length| length > fits)
     }
 
-    /// By a request that held the lock before: kept since, or not kept but still being sent.
+    /// By a request that held the lock before: kept since, or not kept but still being sent - under the head that the
+    /// answer has by now.
     fn made_meanwhile(&self, made: &Made) -> Option<Arc<Representation>> {
         let kept = || {
             let resource = self.memory.peek(&self.key)?;
             let variant = resource.generation(self.variant.generation)?;
             variant.representation(self.to).cloned()
         };
-        made[self.to as usize].upgrade().or_else(kept)
+        let sent = || made[self.to as usize].upgrade()?.with_common(self.variant.common()).ok().map(Arc::new);
+        kept().or_else(sent)
     }
 
     /// Off the reactor, as many at a time as there are cores. Lock and permit go along: who asked may leave.
@@ -128,7 +147,7 @@ impl Job {
             output: body.len() as u64,
             elapsed: start.elapsed(),
         };
-        let Ok(one) = Representation::new(self.variant.common(), self.to, body) else {
+        let Ok(one) = Representation::derived(self.variant.common(), self.to, body) else {
             return Derived::Failed;
         };
         let level = (self.to != Coding::Identity).then(|| plan(self.to, self.variant.identity_length).level);

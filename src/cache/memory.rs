@@ -22,8 +22,11 @@ use super::refreshes::Refreshes;
 use super::representation::Representation;
 use super::resource::Resource;
 use super::storage::RefreshPlan;
+use super::surplus::Surplus;
 use super::variant::Variant;
+use super::weight;
 use crate::encode::Budget;
+use crate::header::Coding;
 
 /// A resource that was too large is not tried again for this long.
 const REMEMBER_OVERSIZE: Duration = Duration::from_secs(60);
@@ -69,6 +72,7 @@ pub struct Memory {
     generations: AtomicU64,
     events: Arc<dyn Events>,
     derivations: Arc<Semaphore>,
+    surplus: Surplus,
     /// `None` where nothing is improved.
     backlog: Option<Arc<Backlog>>,
 }
@@ -84,6 +88,7 @@ impl Memory {
             refreshes: Refreshes::new(),
             generations: AtomicU64::new(0),
             derivations: Arc::new(Semaphore::new(cores)),
+            surplus: Surplus::default(),
             backlog: None,
             limits,
             events,
@@ -195,6 +200,10 @@ impl Memory {
         self.backlog.as_ref()
     }
 
+    pub(super) fn surplus(&self) -> &Surplus {
+        &self.surplus
+    }
+
     pub(super) fn fills(&self) -> &Arc<FillBudget> {
         &self.fills
     }
@@ -213,11 +222,16 @@ impl Memory {
 
     /// Stores a new answer, unless its key was purged since `began`. Whether it was stored.
     pub(super) fn store(&self, key: ResourceKey, answer: Variant, began: u64) -> bool {
-        let answer = Arc::new(answer);
+        self.make_room(weight::RESOURCE + answer.weight());
+        answer.bear(self.surplus.written());
         let now = Instant::now();
         let limit = self.limits.max_variants;
         let stored = self.purges.write(began, &key, || {
             self.map.change(key, |before| {
+                let answer = Arc::new(answer.inheriting(before));
+                if answer.codings().len() > 1 {
+                    self.note_surplus(key, &answer);
+                }
                 let (resource, dropped) = Resource::storing(before, answer, limit, now);
                 (0..dropped).for_each(|_| self.events.evicted(EvictionCause::Variants, 0));
                 Change::Put(resource)
@@ -249,7 +263,15 @@ impl Memory {
                 true => one.clone(),
                 false => Arc::new(one.with_common(variant.common()).ok()?),
             };
-            Some(Change::Put(resource.replacing(Arc::new(variant.with(one)))))
+            self.placing(key, resource, variant, one)
+        })
+    }
+
+    /// Keeps no other representations of an answer than those in `codings`.
+    pub(super) fn reduce(&self, key: ResourceKey, generation: u64, codings: &[Coding]) -> bool {
+        self.amend(self.purge_epoch(), key, |resource| {
+            let next = resource.generation(generation)?.only(codings)?;
+            Some(Change::Put(resource.replacing(Arc::new(next))))
         })
     }
 
@@ -269,9 +291,26 @@ impl Memory {
             if stored.body.as_ptr() != from.body.as_ptr() {
                 return None;
             }
-            let next = to.with_common(variant.common()).ok()?;
-            Some(Change::Put(resource.replacing(Arc::new(variant.with(Arc::new(next))))))
+            let one = Arc::new(to.with_common(variant.common()).ok()?);
+            self.placing(key, resource, variant, one)
         })
+    }
+
+    /// One more representation, or another in its coding, and without those that have to go for it. `None` if that is
+    /// itself.
+    fn placing(
+        &self,
+        key: ResourceKey,
+        resource: &Resource,
+        variant: &Variant,
+        one: Arc<Representation>,
+    ) -> Option<Change> {
+        let stay = self.staying(variant, &one);
+        let next = stay.contains(&one.coding).then(|| variant.with(one).only(&stay))??;
+        if stay.len() > 1 {
+            self.note_surplus(key, &next);
+        }
+        Some(Change::Put(resource.replacing(Arc::new(next))))
     }
 
     /// Drops one variant whose bytes turned out to be of no use.

@@ -11,7 +11,8 @@
 //! coding runs no codec, parses no field and copies no body (`hit`). A purge is ordered with every write by one lock
 //! ([`purge`]), so a fill, a 304 or a derivation that was under way when it came cannot bring the purged bytes back.
 //!
-//! What keeps being hit is compressed again while the CPU is idle, and swapped in place ([`improve`]).
+//! What keeps being hit is compressed again while the CPU is idle, and swapped in place ([`improve`]). Where there is no
+//! room, representations go before answers do (`surplus`).
 //!
 //! What is asked from outside: [`memory::Memory`] is pingora's `Storage`. The proxy hands its facts in through typed
 //! side channels - a [`RequestView`] in the cache key, a [`FillPlan`] or a [`RefreshPlan`] in the meta - and finds a
@@ -34,6 +35,7 @@ pub mod representation;
 pub mod resource;
 pub mod storage;
 mod streamed;
+mod surplus;
 #[cfg(test)]
 mod tests;
 pub mod variant;

@@ -19,10 +19,13 @@ pub struct Representation {
     pub body: Bytes,
     pub head: ResponseHeader,
     pub etag: EntityTag,
-    /// Compressed again, by the best means: its bytes are told apart from those it was first sent in.
+    /// Made here from what was stored: its bytes are told apart from others of the same coding, which the app's answer
+    /// was sent in while it was encoded, or an earlier copy of this.
     pub revision: Option<Revision>,
     /// Of the encoder that made the body; none where no encoder of ours did.
     pub level: Option<i32>,
+    /// As small as it gets.
+    pub improved: bool,
 }
 
 /// What the representations of one variant have in common, as far as their heads depend on it.
@@ -40,25 +43,38 @@ pub struct Common<'a> {
 
 impl Representation {
     pub fn new(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
-        Self::build(common, coding, body, None)
+        Self::build(common, coding, body, None, false)
     }
 
-    /// Other bytes of the same content in the same coding, under a tag of their own.
-    pub fn revised(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
-        let digest = blake3::hash(&body);
-        let revision = Revision(digest.as_bytes().first_chunk().map_or(0, |bits| u32::from_be_bytes(*bits)));
-        Self::build(common, coding, body, Some(revision))
+    /// Encoded anew from stored bytes, under a tag of its own (RFC 9110, section 8.8.3): another encoder, with other
+    /// settings or pauses, may have made other bytes for the tag of the coding.
+    pub fn derived(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
+        let revision = Revision::of(&body);
+        Self::build(common, coding, body, Some(revision), false)
+    }
+
+    /// The same, by the best means.
+    pub fn improved(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
+        let revision = Revision::of(&body);
+        Self::build(common, coding, body, Some(revision), true)
     }
 
     /// The same bytes under another head (a 304 came). The body is shared.
     pub fn with_common(&self, common: Common<'_>) -> Result<Self> {
-        Ok(Self::build(common, self.coding, self.body.clone(), self.revision)?.at_level(self.level))
+        let same = Self::build(common, self.coding, self.body.clone(), self.revision, self.improved)?;
+        Ok(same.at_level(self.level))
     }
 
-    fn build(common: Common<'_>, coding: Coding, body: Bytes, revision: Option<Revision>) -> Result<Self> {
+    fn build(
+        common: Common<'_>,
+        coding: Coding,
+        body: Bytes,
+        revision: Option<Revision>,
+        improved: bool,
+    ) -> Result<Self> {
         let etag = common.etag(coding, revision);
         let head = common.tagged_head(coding, &etag, Some(body.len() as u64))?;
-        Ok(Self { coding, body, head, etag, revision, level: None })
+        Ok(Self { coding, body, head, etag, revision, improved, level: None })
     }
 
     /// Says which level the body was encoded at.
@@ -186,7 +202,7 @@ mod tests {
         let (head, strong, weak) = (HeaderMap::new(), tag(false, "abc"), tag(true, "abc"));
         let common = |tag| Common { status: StatusCode::OK, head: &head, tag, codable: true, app_coded: false };
         let revised = |tag, body: &'static str| {
-            Representation::revised(common(tag), Coding::Brotli, Bytes::from_static(body.as_bytes())).unwrap()
+            Representation::improved(common(tag), Coding::Brotli, Bytes::from_static(body.as_bytes())).unwrap()
         };
         let one = revised(&strong, "12345");
         let tag_of_one = field(&one, "etag");

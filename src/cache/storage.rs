@@ -67,6 +67,8 @@ fn resource_key(key: &CompactCacheKey) -> ResourceKey {
 pub struct Found {
     pub variant: Arc<Variant>,
     pub coding: Coding,
+    /// Of the bytes that are sent.
+    pub etag: EntityTag,
     /// This request had it made from another coding.
     pub derived: bool,
     /// What `policy::lookup` counts from, on the wall clock and safe from its steps.
@@ -99,29 +101,37 @@ impl Memory {
             Selection::Derive(coding) => match self.derive(view.key, variant, coding).await {
                 Derived::Whole(representation) => (representation, true),
                 Derived::Streamed(streamed) => {
-                    variant.count_hit(coding);
+                    variant.count_hit(coding, variant.wanted(view));
                     return Some(answer_streamed(variant, *streamed));
                 }
                 Derived::Instead(other) => (other, false),
                 Derived::Failed => return None,
             },
         };
-        self.hit(view.key, variant, &representation);
+        self.hit(view.key, variant, &representation, variant.wanted(view));
         Some(answer_whole(variant, representation, derived))
     }
 }
 
 fn answer_whole(variant: &Arc<Variant>, representation: Arc<Representation>, derived: bool) -> (CacheMeta, HitHandler) {
-    let meta = meta(variant, representation.head.clone(), representation.coding, derived);
+    let etag = representation.etag.clone();
+    let meta = meta(variant, representation.head.clone(), representation.coding, etag, derived);
     (meta, Box::new(Hit::new(representation)))
 }
 
 fn answer_streamed(variant: &Arc<Variant>, streamed: Streamed) -> (CacheMeta, HitHandler) {
-    let meta = meta(variant, streamed.head(), streamed.coding(), true);
+    let etag = variant.etag(streamed.coding());
+    let meta = meta(variant, streamed.head(), streamed.coding(), etag, true);
     (meta, Box::new(streamed))
 }
 
-fn meta(variant: &Arc<Variant>, head: pingora::http::ResponseHeader, coding: Coding, derived: bool) -> CacheMeta {
+fn meta(
+    variant: &Arc<Variant>,
+    head: pingora::http::ResponseHeader,
+    coding: Coding,
+    etag: EntityTag,
+    derived: bool,
+) -> CacheMeta {
     let freshness = variant.stored_freshness(Moment::now());
     // pingora's `Age` counts from here: RFC 9111, section 4.2.3, `current_age`.
     let generated = freshness.received.checked_sub(freshness.age);
@@ -132,7 +142,7 @@ fn meta(variant: &Arc<Variant>, head: pingora::http::ResponseHeader, coding: Cod
         seconds(freshness.stale_if_error),
         head,
     );
-    meta.extensions_mut().insert(Found { variant: variant.clone(), coding, derived, freshness });
+    meta.extensions_mut().insert(Found { variant: variant.clone(), coding, etag, derived, freshness });
     meta
 }
 

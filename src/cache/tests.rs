@@ -26,6 +26,7 @@ mod limits;
 mod machine;
 mod purging;
 mod storing;
+mod surplus;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -17,6 +17,7 @@ use super::clock::Moment;
 use super::head::compact;
 use super::key::Partition;
 use super::representation::{Common, Representation};
+use super::resource::Resource;
 use super::storage::RequestView;
 use super::weight;
 use crate::header::coding::Applied;
@@ -65,13 +66,34 @@ pub struct Variant {
 /// What outlives the single value: one for each generation.
 #[derive(Debug, Default)]
 struct Shared {
-    /// A count for each coding, so that what is worth improving is known by the hit itself.
+    /// A count for each coding that was sent.
     hits: [AtomicU64; 4],
+    /// The same hits by the coding that the client likes best: what is worth improving, and what is worth its room, is
+    /// known by the hit itself.
+    wanted: [AtomicU64; 4],
     /// Codings that are as small as they get, a bit each.
     settled: AtomicU8,
     /// Codings that turned out too large to keep, a bit each.
     oversize: AtomicU8,
     derivations: OnceLock<Arc<Derivations>>,
+    /// Bytes that had come into the cache when it did.
+    born: AtomicU64,
+}
+
+impl Shared {
+    /// For a newer answer with the same content. A derivation under way is of the older one's head.
+    fn inherited(&self) -> Self {
+        let same = |number: &AtomicU64| AtomicU64::new(number.load(Ordering::Relaxed));
+        let bits = |bits: &AtomicU8| AtomicU8::new(bits.load(Ordering::Relaxed));
+        Self {
+            hits: self.hits.each_ref().map(same),
+            wanted: self.wanted.each_ref().map(same),
+            settled: bits(&self.settled),
+            oversize: bits(&self.oversize),
+            derivations: OnceLock::new(),
+            born: same(&self.born),
+        }
+    }
 }
 
 /// One derivation at a time for a variant, and what it made while somebody still holds it: the next in line takes that
@@ -143,10 +165,9 @@ impl Variant {
         &self.codings
     }
 
-    /// The validator of its content in this coding, stored or not.
-    pub fn etag(&self, coding: Coding) -> EntityTag {
-        self.representation(coding)
-            .map_or_else(|| self.common().etag(coding, None), |representation| representation.etag.clone())
+    /// The validator of its content in this coding, while it is encoded.
+    pub(super) fn etag(&self, coding: Coding) -> EntityTag {
+        self.common().etag(coding, None)
     }
 
     pub fn hits(&self) -> u64 {
@@ -175,6 +196,14 @@ impl Variant {
             true => Some(select(&view.accept, &self.codings, true, &view.codings)),
             // Coded by the app, or not to be touched: what there is, is what everybody gets.
             false => self.codings.first().copied().map(Selection::Serve),
+        }
+    }
+
+    /// What this client would get if all codings were stored.
+    pub fn wanted(&self, view: &RequestView) -> Coding {
+        let all = if self.codable { &Coding::ALL[..] } else { &self.codings };
+        match select(&view.accept, all, self.codable, &view.codings) {
+            Selection::Serve(coding) | Selection::Derive(coding) => coding,
         }
     }
 
@@ -219,6 +248,42 @@ impl Variant {
         self.clone().holding(representations)
     }
 
+    /// The same content came again: what was made of it, and is known of it, is still good. A stored body that was
+    /// compressed again stays; of other bytes in one coding, the newer ones do.
+    pub(super) fn inheriting(self, before: Option<&Resource>) -> Self {
+        let older = before.and_then(|resource| resource.variants().iter().find(|older| older.has_content_of(&self)));
+        let Some(older) = older else {
+            return self;
+        };
+        let mut next = self.clone();
+        for one in older.representations() {
+            if one.improved || self.representation(one.coding).is_none() {
+                let Ok(same) = one.with_common(self.common()) else {
+                    return self;
+                };
+                next = next.with(Arc::new(same));
+            }
+        }
+        next.shared = Arc::new(older.shared.inherited());
+        next
+    }
+
+    /// Tags made of digests are the same for the same content alone. An app that has tags of its own says so by a 304.
+    fn has_content_of(&self, newer: &Self) -> bool {
+        self.is_of_the_kind_of(newer)
+            && (self.codable && newer.codable && self.app_coded == newer.app_coded)
+            && (self.app_etag.is_none() && newer.app_etag.is_none())
+            && self.tag.strong_eq(&newer.tag)
+            && self.identity_length == newer.identity_length
+    }
+
+    /// With no other representations than those; `None` if none would be left.
+    pub(super) fn only(&self, codings: &[Coding]) -> Option<Self> {
+        let mut representations = self.representations.clone();
+        representations.retain(|one| codings.contains(&one.coding));
+        (!representations.is_empty()).then(|| self.clone().holding(representations))
+    }
+
     /// Confirmed by a 304: another head and lifetime, the same bodies.
     pub fn refreshed(
         &self,
@@ -246,9 +311,15 @@ impl Variant {
         let _ = self.expired.set(now);
     }
 
-    /// How many there were in this coding, with this one.
-    pub(super) fn count_hit(&self, coding: Coding) -> u64 {
-        self.shared.hits[coding as usize].fetch_add(1, Ordering::Relaxed) + 1
+    /// How many wanted this coding so far, with this one.
+    pub(super) fn count_hit(&self, sent: Coding, wanted: Coding) -> u64 {
+        self.shared.hits[sent as usize].fetch_add(1, Ordering::Relaxed);
+        self.shared.wanted[wanted as usize].fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Hits of clients who like this coding best, whatever they got.
+    pub(super) fn wanted_in(&self, coding: Coding) -> u64 {
+        self.shared.wanted[coding as usize].load(Ordering::Relaxed)
     }
 
     /// Nothing is to be gained by compressing this coding again.
@@ -267,6 +338,14 @@ impl Variant {
 
     pub(super) fn remember_oversize(&self, coding: Coding) {
         self.shared.oversize.fetch_or(1 << coding as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn born(&self) -> u64 {
+        self.shared.born.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn bear(&self, written: u64) {
+        self.shared.born.store(written, Ordering::Relaxed);
     }
 
     pub(super) fn derivations(&self) -> Arc<Derivations> {

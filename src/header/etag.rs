@@ -16,8 +16,8 @@
 //! [`EntityTag::with_coding`] always appends, so that different tags stay different and each is
 //! read back as it was.
 //!
-//! One coding of one content can be other bytes as well: a stored body is compressed again, better.
-//! Parts of the two must not be joined (8.8.3.1), so the new bytes get a tag with a [`Revision`],
+//! One coding of one content can be other bytes as well: made from what is stored, or compressed
+//! again, better. Parts of the two must not be joined (8.8.3.1), so they get a tag with a [`Revision`],
 //! `"abc-br.1f9a03c7"`; it stands for `"abc"` as `"abc-br"` does. A weak tag claims no bytes and
 //! stays as it is.
 
@@ -146,6 +146,12 @@ pub struct Revision(pub u32);
 
 impl Revision {
     const DIGITS: usize = 8;
+
+    /// Of these bytes.
+    pub fn of(coded: &[u8]) -> Self {
+        let digest = blake3::hash(coded);
+        Self(digest.as_bytes().first_chunk().map_or(0, |bits| u32::from_be_bytes(*bits)))
+    }
 
     /// `coded` without the revision that it ends in.
     fn strip(coded: &[u8]) -> Option<&[u8]> {

@@ -265,7 +265,7 @@ impl Proxy {
         }
         apply_to(&edits, &mut served).map_err(|_| NotStored::Status)?;
         // The platform merged the app's own tag into the head of a representation that was made for this request.
-        let tag = Edit::Set(ETAG, variant.etag(found.coding).to_header());
+        let tag = Edit::Set(ETAG, found.etag.to_header());
         apply_to([tag], &mut served).map_err(|_| NotStored::Status)?;
         let mut meta = meta_of(&freshness, now, served);
         meta.extensions_mut().insert(Arc::new(RefreshPlan {

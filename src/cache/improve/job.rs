@@ -52,7 +52,7 @@ pub struct Job {
     memory: &'static Memory,
     key: ResourceKey,
     variant: Arc<Variant>,
-    /// What is to be replaced.
+    /// What is to be replaced, or what clients get for want of it.
     old: Arc<Representation>,
     task: Task,
     began: u64,
@@ -64,14 +64,14 @@ impl Job {
     pub fn of(memory: &'static Memory, backlog: &Backlog, item: &Item, began: u64) -> Due {
         let found = || {
             let variant = memory.peek(&item.key)?.generation(item.generation)?.clone();
-            let old = variant.representation(item.coding)?.clone();
+            let old = variant.representation(item.coding).or_else(|| smallest(&variant))?.clone();
             Some((variant, old))
         };
         let Some((variant, old)) = found() else {
             return Due::Gone;
         };
         let encoders = backlog.encoders();
-        let Ok(task) = plan(&Body::of(&variant, &old), backlog.config(), encoders.spare()) else {
+        let Ok(task) = plan(&Body::of(&variant, &old, item.coding), backlog.config(), encoders.spare()) else {
             return Due::Left;
         };
         match encoders.reserve_spare(task.heap) {
@@ -111,7 +111,7 @@ impl Job {
         }
         let body = Bytes::from(body.into_boxed_slice());
         let was = self.content(&from.body, from.coding, pace)?;
-        let is = self.content(&body, self.old.coding, pace);
+        let is = self.content(&body, self.task.setup.coding, pace);
         match is {
             Ok(is) if is == was => Ok(body),
             Err(Broken::Halted(halt)) => Err(Broken::Halted(halt)),
@@ -148,8 +148,8 @@ impl Job {
     }
 
     fn swap(&self, body: Bytes) -> Outcome {
-        let (coding, before, after) = (self.old.coding, self.old.body.len() as u64, body.len() as u64);
-        let Ok(new) = Representation::revised(self.variant.common(), coding, body) else {
+        let (coding, before, after) = (self.task.setup.coding, self.old.body.len() as u64, body.len() as u64);
+        let Ok(new) = Representation::improved(self.variant.common(), coding, body) else {
             return Outcome::Failed("no head for it".to_owned());
         };
         let new = new.at_level(Some(self.task.setup.level));
@@ -159,6 +159,10 @@ impl Job {
         tracing::debug!(coding = coding.token(), before, after, "improved");
         Outcome::Improved(Improvement { coding, before, after })
     }
+}
+
+fn smallest(variant: &Variant) -> Option<&Arc<Representation>> {
+    variant.representations().iter().min_by_key(|one| one.body.len())
 }
 
 fn blame(error: &TranscodeError) -> Broken {

@@ -6,6 +6,9 @@
 //!                                   bounded                    `-- Pace: a turn of work, a rest at least as long
 //! ```
 //!
+//! That is the coding which most clients would like best of all that are offered, even where another one is stored: a
+//! crawler that came first and takes gzip alone does not decide what browsers get.
+//!
 //! A live encoder has a millisecond; a body that a thousand clients will get deserves a second. One thread does it, one
 //! body at a time, at a priority at which the kernel gives it only what nobody else wants, and even of that at most half
 //! a core (see [`Pace`]). A hit costs what it cost before: the counter it adds to says by itself when it is due.
@@ -41,16 +44,18 @@ use super::key::ResourceKey;
 use super::memory::Memory;
 use super::representation::Representation;
 use super::variant::Variant;
+use crate::header::Coding;
 
 impl Memory {
-    /// Counts a hit, and takes note of it where the body is worth improving.
-    pub(super) fn hit(&self, key: ResourceKey, variant: &Variant, one: &Representation) {
-        let hits = variant.count_hit(one.coding);
+    /// Counts a hit of a client that gets `one` and likes `wanted` best, and takes note of it where that is worth having
+    /// in a better form.
+    pub(super) fn hit(&self, key: ResourceKey, variant: &Variant, one: &Representation, wanted: Coding) {
+        let hits = variant.count_hit(one.coding, wanted);
         let Some(backlog) = self.backlog().filter(|backlog| backlog.is_due(hits)) else {
             return;
         };
-        if let Ok(task) = plan(&Body::of(variant, one), backlog.config(), backlog.encoders().spare()) {
-            backlog.offer(Item::new(key, variant.generation, one.coding, task.worth));
+        if let Ok(task) = plan(&Body::of(variant, one, wanted), backlog.config(), backlog.encoders().spare()) {
+            backlog.offer(Item::new(key, variant.generation, wanted, task.worth));
         }
     }
 }
@@ -167,7 +172,6 @@ mod tests {
     use super::super::memory::Limits;
     use super::*;
     use crate::encode::{Best, Budget};
-    use crate::header::Coding;
     use parking_lot::Mutex;
 
     #[derive(Default)]

@@ -10,7 +10,7 @@ use crate::header::Coding;
 /// What the operator allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Hits of one coding, since it was stored.
+    /// Clients who wanted one coding most, since the answer was stored.
     pub after_hits: u64,
     pub best: Best,
     /// Identity bytes below which compression is left alone altogether.
@@ -25,6 +25,7 @@ pub struct Body {
     /// It was improved, or that was tried in vain.
     pub settled: bool,
     pub hits: u64,
+    /// Bytes that are sent now.
     pub stored: u64,
     pub identity: Option<u64>,
     /// For how long it may still be of use.
@@ -32,13 +33,14 @@ pub struct Body {
 }
 
 impl Body {
-    pub fn of(variant: &Variant, one: &Representation) -> Self {
+    /// Of a variant in the coding `wanted`: `now` is that, or what is sent for want of it.
+    pub fn of(variant: &Variant, now: &Representation, wanted: Coding) -> Self {
         Self {
-            coding: one.coding,
+            coding: wanted,
             codable: variant.codable,
-            settled: one.revision.is_some() || variant.is_settled(one.coding),
-            hits: variant.hits_of(one.coding),
-            stored: one.body.len() as u64,
+            settled: (now.improved && now.coding == wanted) || variant.is_settled(wanted),
+            hits: variant.wanted_in(wanted),
+            stored: now.body.len() as u64,
             identity: variant.identity_length,
             lasts: variant.retained_until().saturating_duration_since(Instant::now()),
         }

@@ -130,7 +130,7 @@ async fn a_304_during_a_derivation_is_not_undone_by_it() {
     site.fill(plan("/a", Brotli), &text(10_000)).await;
     let resource = site.memory.peek(&key("/a")).unwrap();
     let before = &resource.variants()[0];
-    let made = Representation::new(before.common(), Gzip, encode(&text(10_000), Gzip)).unwrap();
+    let made = Representation::derived(before.common(), Gzip, encode(&text(10_000), Gzip)).unwrap();
     let refresh = RefreshPlan {
         key: key("/a"),
         generation: before.generation,

@@ -92,7 +92,7 @@ impl Site {
 
     fn swap(&self, of: &Variant, began: u64) -> bool {
         let old = of.representation(Brotli).unwrap();
-        let new = Representation::revised(of.common(), Brotli, encode(b"smaller", Brotli)).unwrap();
+        let new = Representation::improved(of.common(), Brotli, encode(b"smaller", Brotli)).unwrap();
         self.memory.swap(key("/a"), of.generation, old, &new, began)
     }
 }
@@ -189,7 +189,7 @@ async fn what_is_not_to_be_improved_is_never_looked_at() {
 
 #[tokio::test]
 async fn other_bytes_are_swapped_in_only_for_those_they_were_made_of() {
-    let swapped = |site: &Site| site.variant("/a").representation(Brotli).unwrap().revision.is_some();
+    let swapped = |site: &Site| site.variant("/a").representation(Brotli).unwrap().improved;
     let body = prose(20_000);
 
     let undisturbed = improving(CONFIG);

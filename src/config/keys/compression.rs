@@ -19,7 +19,7 @@ const IMPROVE: &[Key] = &[
         "after_hits",
         Kind::Integer { min: 1, max: 1_000_000 },
         "3",
-        "Hits in one coding, since it was stored, that make it worth the CPU.",
+        "Hits by clients who like one coding best that make it worth the CPU.",
     ),
     Key::new("br", Kind::Integer { min: 0, max: 11 }, "11", "Brotli quality; above 1 MiB at most 10, above 4 MiB 9."),
     Key::new("zstd", Kind::Integer { min: 1, max: 19 }, "19", "Zstandard level."),

@@ -99,7 +99,7 @@ fn representation(variant: &Variant, one: &Representation) -> RepresentationKept
         coding: coding_of(one),
         bytes: one.body.len() as u64,
         level: one.level,
-        improved: one.revision.is_some(),
+        improved: one.improved,
         hits: variant.hits_of(one.coding),
         etag: text(&one.etag.to_header()),
     }

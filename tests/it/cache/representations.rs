@@ -23,8 +23,7 @@ fn whichever_coding_fills_the_cache_every_other_one_is_derived_from_it() {
             let response = vacpack.ask(&accepting(coding));
             assert_eq!((response.outcome(), response.coding()), ("hit", coding), "{coding} after {first}");
             assert!(decode::by_all(coding, &response.body) == page(50_000), "{coding} after {first}");
-            let tag = if coding == "identity" { "\"v1\"".to_owned() } else { format!("\"v1-{coding}\"") };
-            assert_eq!(response.field("ETag"), Some(tag.as_str()), "{coding} after {first}");
+            assert!(response.is_tagged("v1"), "{coding} after {first}: {:?}", response.field("ETag"));
             assert!(response.varies_on("Accept-Encoding"), "{coding} after {first}");
         }
         assert_eq!(origin.fetches("/page"), 1, "after {first}");

@@ -202,3 +202,24 @@ fn an_operator_holds_it_still_and_lets_it_go_on() {
     let (_origin, off) = stage(tagged(), "compression.improve = false");
     assert_eq!(off.ask_admin(&Call::post("/improve/pause", "")).status, 409);
 }
+
+#[test]
+fn a_crawler_that_came_first_does_not_decide_what_browsers_get() {
+    const BROWSER: &str = "gzip, deflate, br, zstd";
+    let (origin, vacpack) = stage(tagged(), ON);
+    let crawled = vacpack.get_as("/page", "gzip");
+    let first = vacpack.get_as("/page", BROWSER);
+    assert_eq!((first.outcome(), first.coding(), &first.body), ("hit", "gzip", &crawled.body));
+    let better = until("browsers to get brotli", || {
+        let now = vacpack.get_as("/page", BROWSER);
+        (now.coding() == "br").then_some(now)
+    });
+    assert!(better.body.len() < crawled.body.len(), "{} to {}", crawled.body.len(), better.body.len());
+    assert!(decode::by_all("br", &better.body) == page(LENGTH));
+    assert!(better.is_tagged("v1"), "{:?}", better.field("ETag"));
+    let same = vacpack.get_as("/page", "gzip");
+    assert_eq!((same.outcome(), &same.body), ("hit", &crawled.body));
+    let held = crawled.field("ETag").expect("a tag");
+    let known = vacpack.ask(&Call::get("/page").accepting(BROWSER).field("If-None-Match", held));
+    assert_eq!((known.status, origin.fetches("/page")), (304, 1));
+}

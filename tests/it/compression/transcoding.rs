@@ -34,7 +34,7 @@ fn one_fetch_of_what_the_app_coded_serves_every_client() {
                 let got = response.coding().trim_start_matches("x-");
                 assert_eq!((response.outcome(), got), (outcome, coding), "{what}");
                 assert!(decode::by_all(coding, &response.body) == page(LARGE), "{what}: {coding}");
-                assert_eq!(response.field("ETag"), Some(format!("\"v1-{coding}\"").as_str()), "{what}");
+                assert!(response.is_tagged("v1"), "{what}: {:?}", response.field("ETag"));
                 assert!(response.varies_on("Accept-Encoding"), "{what}");
                 let again = vacpack.ask(&accepting(coding).field("If-None-Match", &format!("\"v1-{coding}\"")));
                 assert_eq!((again.status, again.outcome()), (304, "hit"), "{what}: {coding}");
@@ -104,7 +104,7 @@ fn a_validation_by_the_app_keeps_every_representation() {
     for coding in CODINGS {
         let response = vacpack.ask(&accepting(coding));
         assert_eq!((response.outcome(), response.coding()), ("revalidated", coding));
-        assert_eq!(response.field("ETag"), Some(format!("\"v1-{coding}\"").as_str()));
+        assert!(response.is_tagged("v1"), "{coding}: {:?}", response.field("ETag"));
         assert!(response.content() == page(LARGE));
     }
 }

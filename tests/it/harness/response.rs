@@ -45,6 +45,20 @@ impl Response {
         self.field("Content-Encoding").unwrap_or("identity")
     }
 
+    /// Its strong tag is that of the app's `"opaque"` in the coding it has: with a revision if it was made of what was
+    /// stored, and for identity with its name only if the app sent something else.
+    pub fn is_tagged(&self, opaque: &str) -> bool {
+        let coding = self.coding().trim_start_matches("x-");
+        let tag = self.field("ETag").and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
+        let Some(rest) = tag.and_then(|tag| tag.strip_prefix(opaque)) else {
+            return false;
+        };
+        match rest.strip_prefix('-').and_then(|rest| rest.strip_prefix(coding)) {
+            Some(revision) => revision.is_empty() || (revision.len() == 9 && revision.starts_with('.')),
+            None => rest.is_empty() && coding == "identity",
+        }
+    }
+
     /// The content without its coding, as somebody else's decoder reads it.
     pub fn content(&self) -> Vec<u8> {
         assert!(self.complete(), "{} ended early: {:?}", self.status, self.cut);
