@@ -91,6 +91,7 @@ fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
         app_etag: None,
         coding,
         level: None,
+        revision: None,
         codable: true,
         app_coded: false,
         selector: Selector::default(),

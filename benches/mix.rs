@@ -121,6 +121,7 @@ impl Resource {
             codable: true,
             app_coded: false,
             level: None,
+            revision: None,
             selector: Selector::default(),
             partition: Partition::WHOLE,
             freshness: Freshness {

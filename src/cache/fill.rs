@@ -20,7 +20,7 @@ use super::head::compact;
 use super::key::{Partition, ResourceKey};
 use super::memory::Memory;
 use super::variant::{Draft, Variant};
-use crate::header::{Coding, EntityTag};
+use crate::header::{Coding, EntityTag, Revision};
 use crate::policy::{Freshness, Selector};
 
 /// Everything about a response that is to be stored, decided before its body came.
@@ -35,6 +35,8 @@ pub struct FillPlan {
     pub coding: Coding,
     /// Of the encoder that makes them, if one does.
     pub level: Option<i32>,
+    /// In the tag that went out ahead of them, if our encoder makes them.
+    pub revision: Option<Revision>,
     /// vacpack may code this body, so that other codings can be derived.
     pub codable: bool,
     /// The app had coded this body: its own tag is of the coded bytes, and identity gets another.
@@ -140,7 +142,7 @@ impl Fill {
             identity_length: plan.body.identity_length.get().copied().or(identity),
             tags: plan.tags.as_slice().into(),
         };
-        draft.with(plan.coding, plan.level, body)
+        draft.with(plan.coding, body, plan.revision, plan.level)
     }
 }
 

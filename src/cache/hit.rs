@@ -83,7 +83,7 @@ mod tests {
         let common =
             Common { status: StatusCode::OK, head: &HeaderMap::new(), tag: &tag, codable: false, app_coded: false };
         let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-        let representation = Representation::new(common, Coding::Identity, body.into()).unwrap();
+        let representation = Representation::new(common, Coding::Identity, body.into(), None).unwrap();
         Hit::new(Arc::new(representation))
     }
 

@@ -9,6 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use super::weight;
+use crate::encode::draw_revision;
 use crate::header::{Coding, EntityTag, Revision, Vary, apply};
 use crate::negotiate::coded_head;
 
@@ -19,8 +20,7 @@ pub struct Representation {
     pub body: Bytes,
     pub head: ResponseHeader,
     pub etag: EntityTag,
-    /// Made here from what was stored: its bytes are told apart from others of the same coding, which the app's answer
-    /// was sent in while it was encoded, or an earlier copy of this.
+    /// What tells its bytes from others of the same content in the same coding; none where the coding is not ours.
     pub revision: Option<Revision>,
     /// Of the encoder that made the body; none where no encoder of ours did.
     pub level: Option<i32>,
@@ -42,39 +42,29 @@ pub struct Common<'a> {
 }
 
 impl Representation {
-    pub fn new(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
-        Self::build(common, coding, body, None, false)
+    /// As it was sent to its first client, under the same tag.
+    pub fn new(common: Common<'_>, coding: Coding, body: Bytes, revision: Option<Revision>) -> Result<Self> {
+        let etag = common.etag(coding, revision);
+        let head = common.tagged_head(coding, &etag, Some(body.len() as u64))?;
+        Ok(Self { coding, body, head, etag, revision, level: None, improved: false })
     }
 
     /// Encoded anew from stored bytes, under a tag of its own (RFC 9110, section 8.8.3): another encoder, with other
-    /// settings or pauses, may have made other bytes for the tag of the coding.
+    /// settings or pauses, has made other bytes of the same content.
     pub fn derived(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
         let revision = Revision::of(&body);
-        Self::build(common, coding, body, Some(revision), false)
+        Self::new(common, coding, body, Some(revision))
     }
 
     /// The same, by the best means.
     pub fn improved(common: Common<'_>, coding: Coding, body: Bytes) -> Result<Self> {
-        let revision = Revision::of(&body);
-        Self::build(common, coding, body, Some(revision), true)
+        Ok(Self { improved: true, ..Self::derived(common, coding, body)? })
     }
 
     /// The same bytes under another head (a 304 came). The body is shared.
     pub fn with_common(&self, common: Common<'_>) -> Result<Self> {
-        let same = Self::build(common, self.coding, self.body.clone(), self.revision, self.improved)?;
-        Ok(same.at_level(self.level))
-    }
-
-    fn build(
-        common: Common<'_>,
-        coding: Coding,
-        body: Bytes,
-        revision: Option<Revision>,
-        improved: bool,
-    ) -> Result<Self> {
-        let etag = common.etag(coding, revision);
-        let head = common.tagged_head(coding, &etag, Some(body.len() as u64))?;
-        Ok(Self { coding, body, head, etag, revision, improved, level: None })
+        let same = Self::new(common, self.coding, self.body.clone(), self.revision)?;
+        Ok(Self { improved: self.improved, level: self.level, ..same })
     }
 
     /// Says which level the body was encoded at.
@@ -99,16 +89,17 @@ impl Common<'_> {
         }
     }
 
-    /// The head of one coding; `length` where it is known before the body has been made.
-    pub fn head(&self, coding: Coding, length: Option<u64>) -> Result<ResponseHeader> {
-        self.tagged_head(coding, &self.etag(coding, None), length)
+    /// The head of one coding whose bytes are still to be made, with the tag in it; `length` where it is known all the same.
+    pub fn head(&self, coding: Coding, length: Option<u64>) -> Result<(ResponseHeader, EntityTag)> {
+        let etag = self.etag(coding, Some(draw_revision()));
+        Ok((self.tagged_head(coding, &etag, length)?, etag))
     }
 
     fn tagged_head(&self, coding: Coding, etag: &EntityTag, length: Option<u64>) -> Result<ResponseHeader> {
         let mut fields = self.head.clone();
         if self.codable {
             if coding != Coding::Identity {
-                apply(coded_head(&fields, coding), &mut fields);
+                apply(coded_head(&fields, coding, None), &mut fields);
             }
             // RFC 9110, section 12.5.5: what another client gets may differ in coding.
             let vary = Vary::parse(&fields).add(&header::ACCEPT_ENCODING);
@@ -159,7 +150,7 @@ mod tests {
     ) -> Representation {
         let head = head(fields);
         let common = Common { status: StatusCode::OK, head: &head, tag, codable, app_coded: false };
-        Representation::new(common, coding, Bytes::from_static(b"12345")).unwrap()
+        Representation::new(common, coding, Bytes::from_static(b"12345"), None).unwrap()
     }
 
     fn field(of: &Representation, name: &str) -> Vec<String> {
@@ -219,7 +210,7 @@ mod tests {
         let (head, tag) = (HeaderMap::new(), tag(false, "a"));
         let common =
             Common { status: StatusCode::NO_CONTENT, head: &head, tag: &tag, codable: false, app_coded: false };
-        let of = Representation::new(common, Coding::Identity, Bytes::new()).unwrap();
+        let of = Representation::new(common, Coding::Identity, Bytes::new(), None).unwrap();
         assert_eq!(field(&of, "content-length"), [""; 0]);
     }
 

@@ -120,8 +120,7 @@ fn answer_whole(variant: &Arc<Variant>, representation: Arc<Representation>, der
 }
 
 fn answer_streamed(variant: &Arc<Variant>, streamed: Streamed) -> (CacheMeta, HitHandler) {
-    let etag = variant.etag(streamed.coding());
-    let meta = meta(variant, streamed.head(), streamed.coding(), etag, true);
+    let meta = meta(variant, streamed.head(), streamed.coding(), streamed.etag(), true);
     (meta, Box::new(streamed))
 }
 

@@ -21,11 +21,12 @@ use super::memory::Memory;
 use super::representation::Representation;
 use super::variant::Variant;
 use crate::encode::Transcoder;
-use crate::header::Coding;
+use crate::header::{Coding, EntityTag};
 
 /// A body on its way from one coding to another.
 pub struct Streamed {
     head: ResponseHeader,
+    etag: EntityTag,
     memory: &'static Memory,
     key: ResourceKey,
     generation: u64,
@@ -52,8 +53,10 @@ impl Streamed {
         let transcoder = transcoder(from, to, variant.identity_length)?;
         // Only identity's length is known before it has been made.
         let length = variant.identity_length.filter(|_| to == Coding::Identity);
+        let (head, etag) = variant.common().head(to, length).map_err(|_| Unmade::Head)?;
         Ok(Self {
-            head: variant.common().head(to, length).map_err(|_| Unmade::Head)?,
+            head,
+            etag,
             memory,
             key,
             generation: variant.generation,
@@ -65,6 +68,10 @@ impl Streamed {
 
     pub fn head(&self) -> ResponseHeader {
         self.head.clone()
+    }
+
+    pub fn etag(&self) -> EntityTag {
+        self.etag.clone()
     }
 
     pub fn coding(&self) -> Coding {

@@ -182,7 +182,7 @@ mod tests {
     fn representation(coding: Coding, length: usize) -> Arc<Representation> {
         let (head, tag) = (HeaderMap::new(), EntityTag::strong("t"));
         let common = Common { status: StatusCode::OK, head: &head, tag: &tag, codable: true, app_coded: false };
-        Arc::new(Representation::new(common, coding, vec![0; length].into()).unwrap())
+        Arc::new(Representation::new(common, coding, vec![0; length].into(), None).unwrap())
     }
 
     /// As many bytes came in as the cache holds.

@@ -148,6 +148,7 @@ fn plan(path: &str, coding: Coding) -> FillPlan {
         app_etag: None,
         coding,
         level: None,
+        revision: None,
         codable: true,
         app_coded: false,
         selector: Selector::default(),

@@ -21,7 +21,7 @@ use super::resource::Resource;
 use super::storage::RequestView;
 use super::weight;
 use crate::header::coding::Applied;
-use crate::header::{Coding, EntityTag};
+use crate::header::{Coding, EntityTag, Revision};
 use crate::negotiate::{Selection, select};
 use crate::policy::{Freshness, Selector, StoredFreshness};
 
@@ -121,7 +121,13 @@ pub struct Draft {
 
 impl Draft {
     /// The variant with its first representation.
-    pub fn with(self, coding: Coding, level: Option<i32>, body: bytes::Bytes) -> Result<Variant> {
+    pub fn with(
+        self,
+        coding: Coding,
+        body: bytes::Bytes,
+        revision: Option<Revision>,
+        level: Option<i32>,
+    ) -> Result<Variant> {
         let applied = match Applied::parse(&self.head) {
             Applied::Known(applied) if !self.codable => applied,
             _ => Coding::Identity,
@@ -146,7 +152,7 @@ impl Draft {
             expired: OnceLock::new(),
             shared: Arc::default(),
         };
-        let first = Representation::new(variant.common(), coding, body)?.at_level(level);
+        let first = Representation::new(variant.common(), coding, body, revision)?.at_level(level);
         Ok(variant.holding(vec![Arc::new(first)]))
     }
 }
@@ -163,11 +169,6 @@ impl Variant {
     /// The stored codings, in the order they came.
     pub fn codings(&self) -> &[Coding] {
         &self.codings
-    }
-
-    /// The validator of its content in this coding, while it is encoded.
-    pub(super) fn etag(&self, coding: Coding) -> EntityTag {
-        self.common().etag(coding, None)
     }
 
     pub fn hits(&self) -> u64 {

@@ -133,6 +133,7 @@ mod level;
 mod padding;
 mod pressure;
 mod recode;
+mod revision;
 mod transcode;
 mod zstd;
 
@@ -152,6 +153,7 @@ pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, ZSTD_LEVELS, se
 pub use padding::Padding;
 pub use pressure::{Ladder as CpuLadder, Pressure, Signals, Step};
 pub use recode::{Recoder, Target};
+pub use revision::draw_revision;
 pub use transcode::{TranscodeError, Transcoder, transcode};
 
 /// Room to offer a codec that writes into a slice, for so much input: text shrinks to a quarter or less.

@@ -16,10 +16,11 @@
 //! [`EntityTag::with_coding`] always appends, so that different tags stay different and each is
 //! read back as it was.
 //!
-//! One coding of one content can be other bytes as well: made from what is stored, or compressed
-//! again, better. Parts of the two must not be joined (8.8.3.1), so they get a tag with a [`Revision`],
-//! `"abc-br.1f9a03c7"`; it stands for `"abc"` as `"abc-br"` does. A weak tag claims no bytes and
-//! stays as it is.
+//! One coding of one content is other bytes each time it is made: an encoder flushes where the app
+//! pauses, has a smaller window where memory is short, and a stored body is compressed again,
+//! better. Parts of two such bodies must not be joined (8.8.3.1), so the tag says which one it is
+//! by a [`Revision`], `"abc-br.1f9a03c7"`; it stands for `"abc"` as `"abc-br"` does. A weak tag
+//! claims no bytes and stays as it is.
 
 use std::fmt;
 
@@ -139,8 +140,9 @@ impl EntityTag {
     }
 }
 
-/// Which bytes a coded content has, where a coding alone does not say: a few bits of their digest.
-/// Equal bytes have equal revisions, on whichever replica they were made.
+/// Which bytes a coded content has, which a coding alone does not say: a few bits of their digest,
+/// equal for equal bytes on whichever replica they were made; or drawn at random, where the tag
+/// goes out ahead of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision(pub u32);
 

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName};
 
 use crate::header::coding::Applied;
-use crate::header::{Coding, Edit, EntityTag};
+use crate::header::{Coding, Edit, EntityTag, Revision};
 
 /// Fields that are about the very bytes of the other representation: their number, their positions
 /// (RFC 9110, 8.6, 14.3 and 14.4) and their digests (RFC 1864, RFC 3230, RFC 9530).
@@ -21,9 +21,11 @@ const OF_THE_BYTES: [HeaderName; 7] = [
 /// The edits that turn the app's head into that of the same content in `coding`; none if both are
 /// identity. Only what is there is removed. `Vary` is not touched: see [`super::varies`].
 ///
+/// `revision` tells the bytes from others of the same content in the same coding.
+///
 /// The app may have coded the body itself. Then its tag is that of its coded bytes, and everything
 /// made of them gets a tag of its own: also identity, and also other bytes in the same coding.
-pub fn coded_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
+pub fn coded_head(headers: &HeaderMap, coding: Coding, revision: Option<Revision>) -> Vec<Edit> {
     let identity = Applied::parse(headers) == Applied::Known(Coding::Identity);
     if identity && coding == Coding::Identity {
         return Vec::new();
@@ -34,29 +36,30 @@ pub fn coded_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
         Coding::Identity => Edit::Remove(CONTENT_ENCODING),
         _ => Edit::Set(CONTENT_ENCODING, coding.to_header()),
     });
-    edits.extend(tag(headers, coding));
+    edits.extend(tag(headers, coding, revision));
     edits
 }
 
 /// The edit for a body that stays as the app coded it, and becomes one of several representations:
 /// the app's own tag would be taken for that of the identity.
 pub fn kept_head(headers: &HeaderMap, coding: Coding) -> Vec<Edit> {
-    tag(headers, coding).into_iter().collect()
+    tag(headers, coding, None).into_iter().collect()
 }
 
 /// RFC 9110, 8.8.3.3: a strong tag "for a content-encoded representation has to be distinct from
 /// the entity tag of an unencoded representation". A tag that cannot be read cannot be made
 /// distinct and goes.
-fn tag(headers: &HeaderMap, coding: Coding) -> Option<Edit> {
+fn tag(headers: &HeaderMap, coding: Coding, revision: Option<Revision>) -> Option<Edit> {
     if !headers.contains_key(ETAG) {
         return None;
     }
     let Some(tag) = EntityTag::of(headers) else {
         return Some(Edit::Remove(ETAG));
     };
-    let distinct = match coding {
-        Coding::Identity => tag.decoded(),
-        _ => tag.with_coding(coding),
+    let distinct = match revision {
+        _ if coding == Coding::Identity => tag.decoded(),
+        Some(revision) => tag.with_revision(coding, revision),
+        None => tag.with_coding(coding),
     };
     Some(Edit::Set(ETAG, distinct.to_header()))
 }
@@ -68,7 +71,7 @@ mod tests {
 
     fn coded(lines: &[(&'static str, &str)], coding: Coding) -> HeaderMap {
         let mut headers = testing::fields(lines);
-        apply(coded_head(&headers, coding), &mut headers);
+        apply(coded_head(&headers, coding, None), &mut headers);
         headers
     }
 
@@ -92,6 +95,15 @@ mod tests {
             ("etag", "\"abc-br\""),
         ]);
         assert_eq!(coded(&app, Coding::Brotli), wanted);
+    }
+
+    #[test]
+    fn each_time_it_is_made_it_is_told_apart() {
+        for (app, told) in [("\"a\"", "\"a-br.0000002a\""), ("W/\"a\"", "W/\"a-br\"")] {
+            let mut headers = testing::fields(&[("etag", app)]);
+            apply(coded_head(&headers, Coding::Brotli, Some(Revision(42))), &mut headers);
+            assert_eq!(headers["etag"], told);
+        }
     }
 
     #[test]

@@ -217,6 +217,7 @@ impl Proxy {
             app_etag: app.etag.clone(),
             coding: if ours { coding } else { Coding::Identity },
             level: app.level,
+            revision: app.revision,
             codable: ours,
             app_coded: app.app_coded,
             selector,
@@ -371,7 +372,7 @@ fn stored_head(app: &AppHead, rules: &policy::Rules, now: SystemTime) -> HeaderM
         head.remove(name);
     }
     if app.codable {
-        apply(negotiate::coded_head(&head, Coding::Identity), &mut head);
+        apply(negotiate::coded_head(&head, Coding::Identity, None), &mut head);
         head.remove(CONTENT_ENCODING);
     }
     if app.varies {

@@ -10,7 +10,7 @@ use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
 use crate::cache::{BodyFacts, FillPlan, Found};
-use crate::header::{EntityTag, Forward};
+use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Phases, Reused};
 use crate::negotiate::SkipReason;
 use crate::policy::NotStored;
@@ -69,6 +69,8 @@ pub struct AppHead {
     pub app_coded: bool,
     /// Of the encoder that codes the body.
     pub level: Option<i32>,
+    /// Of the body that our encoder makes of it.
+    pub revision: Option<Revision>,
     pub facts: Arc<BodyFacts>,
 }
 

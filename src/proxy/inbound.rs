@@ -59,6 +59,7 @@ impl Proxy {
         let (plan, encoder) = self.admit_encoder(request, plan, &facts, flush);
         context.answer.skipped = plan.skipped();
         head.level = encoder.as_ref().map(|admission| admission.setup.level);
+        head.revision = encoder.is_some().then(encode::draw_revision);
         let job = job(request, &head, plan, encoder, &facts, flush, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
@@ -115,6 +116,7 @@ impl AppHead {
             codable: false,
             app_coded: false,
             level: None,
+            revision: None,
             facts: Arc::default(),
         }
     }
@@ -143,7 +145,7 @@ fn job(
         head: match plan {
             BodyPlan::Pass(_) => Vec::new(),
             BodyPlan::Verify(coding) => negotiate::kept_head(facts.headers, coding),
-            _ => negotiate::coded_head(facts.headers, coding.unwrap_or(Coding::Identity)),
+            _ => negotiate::coded_head(facts.headers, coding.unwrap_or(Coding::Identity), head.revision),
         },
         flush: if coding.is_some() { flush } else { FlushRule::Never },
         socket: context.app.socket,

@@ -41,7 +41,7 @@ function codedTags (condition, held) {
 
 function uncodeTag (headers, held) {
   const tag = headers.get('etag')
-  const plain = tag?.replace(new RegExp(`-${CODED}"$`), '"')
+  const plain = tag?.replace(new RegExp(`-${CODED}(\\.[0-9a-f]{8})?"$`), '"')
   if (plain === undefined || plain === tag) return
   held.set(plain.replace('W/', ''), tag.replace('W/', ''))
   headers.set('etag', plain)

@@ -45,7 +45,8 @@ fn a_304_carries_what_the_200_would_have_said_about_caching() {
     let vacpack = Vacpack::before(&origin);
     let call = Call::get("/page").accepting("br");
     vacpack.ask(&call);
-    let (whole, same) = (vacpack.ask(&call), vacpack.ask(&call.field("If-None-Match", "\"v1-br\"")));
+    let whole = vacpack.ask(&call);
+    let same = vacpack.ask(&call.field("If-None-Match", whole.field("ETag").expect("a tag")));
     // RFC 9110, 15.4.5.
     for name in ["ETag", "Vary", "Cache-Control"] {
         assert!(!whole.fields.all(name).is_empty(), "{name}");
@@ -116,7 +117,7 @@ fn without_a_cache_the_app_sees_its_own_tags() {
     });
     let vacpack = Vacpack::with(&origin, "cache.enabled = false");
     let call = Call::get("/page").accepting("br");
-    assert_eq!(vacpack.ask(&call).field("ETag"), Some("\"v1-br\""));
+    assert_eq!(vacpack.ask(&call).tag().as_deref(), Some("\"v1-br\""));
     let same = vacpack.ask(&call.clone().field("If-None-Match", "\"x\", \"v1-br\""));
     assert_eq!(
         origin.last("/page").fields.members("If-None-Match"),

@@ -62,8 +62,7 @@ fn the_tag_of_every_representation_comes_back_as_a_304() {
             let Some((call, hit)) = kept(&vacpack, payload, coding) else { continue };
             let tag = hit.field("ETag").expect("the app gave one").to_owned();
             let what = format!("{tag} of {} in {coding}", payload.name);
-            let suffix = if hit.coding() == "identity" { String::new() } else { format!("-{}", hit.coding()) };
-            assert_eq!(tag, format!("\"v1{suffix}\""), "{what}");
+            assert!(hit.is_tagged("v1"), "{what}");
             for same in [
                 vacpack.ask(&call.clone().field("If-None-Match", &tag)),
                 multiplexed.ask(&call.clone().field("If-None-Match", &tag)),

@@ -33,6 +33,18 @@ impl Response {
         self.fields.one(name)
     }
 
+    /// The entity tag of its content and coding, without what tells its bytes from others of the same.
+    pub fn tag(&self) -> Option<String> {
+        let tag = self.field("ETag")?;
+        let revision = |end: &str| {
+            end.len() == 9 && end.strip_suffix('"').is_some_and(|end| end.chars().all(|c| c.is_ascii_hexdigit()))
+        };
+        match tag.rsplit_once('.') {
+            Some((tag, end)) if revision(end) => Some(format!("{tag}\"")),
+            _ => Some(tag.to_owned()),
+        }
+    }
+
     pub fn members(&self, name: &str) -> Vec<String> {
         self.fields.members(name)
     }
@@ -45,18 +57,12 @@ impl Response {
         self.field("Content-Encoding").unwrap_or("identity")
     }
 
-    /// Its strong tag is that of the app's `"opaque"` in the coding it has: with a revision if it was made of what was
-    /// stored, and for identity with its name only if the app sent something else.
+    /// Its strong tag is that of the app's `"opaque"` in the coding it has; for identity with its name only if the app sent
+    /// something else.
     pub fn is_tagged(&self, opaque: &str) -> bool {
         let coding = self.coding().trim_start_matches("x-");
-        let tag = self.field("ETag").and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
-        let Some(rest) = tag.and_then(|tag| tag.strip_prefix(opaque)) else {
-            return false;
-        };
-        match rest.strip_prefix('-').and_then(|rest| rest.strip_prefix(coding)) {
-            Some(revision) => revision.is_empty() || (revision.len() == 9 && revision.starts_with('.')),
-            None => rest.is_empty() && coding == "identity",
-        }
+        let plain = coding == "identity" && self.field("ETag") == Some(&format!("\"{opaque}\""));
+        plain || self.tag() == Some(format!("\"{opaque}-{coding}\""))
     }
 
     /// The content without its coding, as somebody else's decoder reads it.
