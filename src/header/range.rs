@@ -13,6 +13,24 @@ pub fn is_byte_ranges(value: &[u8]) -> bool {
     unit.eq_ignore_ascii_case(b"bytes") && ranges.peek().is_some() && ranges.all(is_range)
 }
 
+/// Ranges in bytes without those of the last nothing, `-0`; `None` where there are none of them.
+///
+/// 14.1.2: what is satisfiable is a "suffix-range with a non-zero suffix-length". The platform would send an empty part whose
+/// range ends before it begins.
+pub fn without_empty_suffixes(value: &[u8]) -> Option<String> {
+    let equals = value.iter().position(|byte| *byte == b'=')?;
+    let ranges = || list::split(&value[equals + 1..]);
+    let is_empty = |range: &&[u8]| range.strip_prefix(b"-").and_then(number) == Some(0);
+    if !ranges().any(|range| is_empty(&range)) {
+        return None;
+    }
+    let left: Vec<_> = ranges().filter(|range| !is_empty(range)).map(String::from_utf8_lossy).collect();
+    Some(if left.is_empty() { UNSATISFIABLE.to_owned() } else { format!("bytes={}", left.join(",")) })
+}
+
+/// A range that lies outside of everything.
+const UNSATISFIABLE: &str = "bytes=18446744073709551615-";
+
 /// `first-pos "-" [ last-pos ]`, or `"-" suffix-length`. "An int-range is invalid if the last-pos value is present and less
 /// than first-pos."
 fn is_range(range: &[u8]) -> bool {
@@ -75,10 +93,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_last_nothing_is_left_out() {
+        for (value, left) in [
+            ("bytes=-0", Some(UNSATISFIABLE)),
+            ("bytes=-00, -0", Some(UNSATISFIABLE)),
+            ("bytes=0-1, -0,5-", Some("bytes=0-1,5-")),
+            ("bytes=0-0", None),
+            ("bytes=-10", None),
+            ("", None),
+        ] {
+            assert_eq!(without_empty_suffixes(value.as_bytes()).as_deref(), left, "{value}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(value: Vec<u8>) {
             is_byte_ranges(&value);
+            without_empty_suffixes(&value);
         }
     }
 }

@@ -24,7 +24,7 @@ use super::judgement::{self, Admission, Condition, Reuse};
 use super::predictor;
 use super::request::{Request, fills};
 use crate::cache::{self, FillOutcome, FillPlan, Found, RefreshPlan, RequestView};
-use crate::header::range::is_byte_ranges;
+use crate::header::range::{is_byte_ranges, without_empty_suffixes};
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::negotiate;
 use crate::policy::lookup::{StaleUse, ValidateReason};
@@ -305,6 +305,14 @@ impl Proxy {
     /// RFC 9110, section 14.2 and 13.1.5: is `Range` applied to this response?
     pub(super) fn range_applies(&self, session: &Session, response: &ResponseHeader) -> bool {
         let headers = &session.req_header().headers;
+        // RFC 9110, section 14.2: "GET is the only method for which range handling is defined".
+        if session.req_header().method != http::Method::GET {
+            return false;
+        }
+        // Of nothing there is no part that `Content-Range` could name.
+        if super::intake::content_length(&response.headers) == Some(0) {
+            return false;
+        }
         // The platform takes some of what is no range for one that cannot be satisfied.
         if headers.get(RANGE).is_some_and(|range| !is_byte_ranges(range.as_bytes())) {
             return false;
@@ -338,6 +346,14 @@ impl Proxy {
             self.parts.memory.invalidate(&key);
         }
     }
+}
+
+/// The request with a `Range` that the platform reads as it is meant; `None` where it does that of the one there is.
+pub(super) fn range_for_the_platform(request: &pingora::http::RequestHeader) -> Option<pingora::http::RequestHeader> {
+    let asked = without_empty_suffixes(request.headers.get(RANGE)?.as_bytes())?;
+    let mut request = request.clone();
+    request.insert_header(RANGE, asked).ok()?;
+    Some(request)
 }
 
 /// It answers although it is stale, and the app is not asked.

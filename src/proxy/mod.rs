@@ -346,7 +346,10 @@ impl ProxyHttp for Proxy {
         if !self.range_applies(session, response) {
             return RangeType::None;
         }
-        pingora::proxy::range_header_filter(session.req_header(), response, Some(MOST_RANGES))
+        match caching::range_for_the_platform(session.req_header()) {
+            Some(asked) => pingora::proxy::range_header_filter(&asked, response, Some(MOST_RANGES)),
+            None => pingora::proxy::range_header_filter(session.req_header(), response, Some(MOST_RANGES)),
+        }
     }
 
     /// Whether stale use is permitted was decided when the response was stored, and at the hit; only failures of the app

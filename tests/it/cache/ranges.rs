@@ -65,6 +65,31 @@ fn what_is_not_a_range_is_ignored() {
 }
 
 #[test]
+fn the_last_nothing_cannot_be_had() {
+    let (origin, vacpack, whole) = stored(tagged(), "");
+    let response = vacpack.ask(&part("bytes=-0", ""));
+    // RFC 9110, 14.1.2: "a suffix-range with a non-zero suffix-length".
+    assert_eq!((response.status, response.field("Content-Range")), (416, Some("bytes */20000")));
+    let response = vacpack.ask(&part("bytes=-0, 5-9", ""));
+    assert_eq!((response.status, response.body.as_slice()), (206, &whole.body[5..10]));
+    origin.serve("/empty", Answer::cacheable(""));
+    vacpack.get("/empty");
+    for range in ["bytes=-0", "bytes=-5", "bytes=0-"] {
+        let response = vacpack.ask(&Call::get("/empty").field("Range", range));
+        assert_eq!((response.status, response.outcome(), response.body.len()), (200, "hit", 0), "{range} of nothing");
+    }
+}
+
+#[test]
+fn only_a_get_is_cut() {
+    let (_origin, vacpack, whole) = stored(tagged(), "br");
+    // RFC 9110, 14.2: ranges are defined for GET.
+    let response = vacpack.ask(&Call::head("/page").accepting("br").field("Range", "bytes=0-9"));
+    assert_eq!((response.status, response.field("Content-Range")), (200, None));
+    assert_eq!(response.field("Content-Length"), Some(whole.body.len().to_string().as_str()));
+}
+
+#[test]
 fn if_range_needs_the_same_strong_tag() {
     let (_origin, vacpack, whole) = stored(tagged(), "br");
     for (coding, tag, status) in [
