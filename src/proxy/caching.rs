@@ -236,13 +236,15 @@ impl Proxy {
         Ok(meta)
     }
 
-    /// RFC 9111, section 4.3.4: the stored response, confirmed by a 304.
+    /// RFC 9111, section 4.3.4: the stored response, confirmed by a 304. What of it may not be stored is for this client
+    /// alone: nothing is kept of it, and the stored response stays as it was. Left to the platform, the app's tag would go
+    /// out with the bytes of a coding.
     fn refresh(
         &self,
         asked: &StoreRequest,
         response: &ResponseHeader,
         found: &Found,
-        context: &Context,
+        context: &mut Context,
         now: SystemTime,
     ) -> Result<CacheMeta, NotStored> {
         let (Some(request), Some(app)) = (&context.request, &context.app.head) else {
@@ -257,17 +259,16 @@ impl Proxy {
         if !head.contains_key(DATE) {
             head.insert(DATE, date::format(now));
         }
-        let merged =
-            StoreResponse { status: variant.status, headers: &with_tag(&head, variant), close_delimited: false };
-        let freshness = policy::store(asked, &merged, rules, now)?;
-        let mut served = response.clone();
-        if let Some(representation) = variant.representation(found.coding) {
-            served = representation.head.clone();
-        }
-        apply_to(&edits, &mut served).map_err(|_| NotStored::Status)?;
-        // The platform merged the app's own tag into the head of a representation that was made for this request.
-        let tag = Edit::Set(ETAG, found.etag.to_header());
-        apply_to([tag], &mut served).map_err(|_| NotStored::Status)?;
+        let served = confirmed_head(response, found, &edits).map_err(|_| NotStored::Status)?;
+        let merged = with_tag(&head, variant);
+        let merged = StoreResponse { status: variant.status, headers: &merged, close_delimited: false };
+        let freshness = match policy::store(asked, &merged, rules, now) {
+            Ok(freshness) => freshness,
+            Err(reason) => {
+                context.answer.not_stored = Some(reason);
+                return Ok(CacheMeta::new(now, now, 0, 0, served));
+            }
+        };
         let mut meta = meta_of(&freshness, now, served);
         meta.extensions_mut().insert(Arc::new(RefreshPlan {
             key: view.key,
@@ -346,6 +347,15 @@ impl Proxy {
             self.parts.memory.invalidate(&key);
         }
     }
+}
+
+/// The head of what was found, as a 304 has edited it: with the tag of its own bytes.
+fn confirmed_head(response: &ResponseHeader, found: &Found, edits: &[Edit]) -> pingora::Result<ResponseHeader> {
+    let stored = found.variant.representation(found.coding);
+    let mut head = stored.map_or_else(|| response.clone(), |representation| representation.head.clone());
+    apply_to(edits, &mut head)?;
+    head.insert_header(ETAG, found.etag.to_header())?;
+    Ok(head)
 }
 
 /// The request with a `Range` that the platform reads as it is meant; `None` where it does that of the one there is.

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use http::header::{CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
+use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
 use http::{StatusCode, Version};
 use pingora::cache::CachePhase;
 use pingora::http::ResponseHeader;
@@ -34,6 +34,7 @@ impl Proxy {
         }
         context.answer.first_byte.get_or_insert_with(Instant::now);
         settle_condition(response, &context.answer)?;
+        tell_age(session, response)?;
         let Some(request) = &context.request else {
             return Ok(());
         };
@@ -115,6 +116,19 @@ fn settle_condition(response: &mut ResponseHeader, answer: &Answer) -> pingora::
     }
     match &answer.held {
         Some(tag) => response.insert_header(ETAG, tag.to_header()),
+        None => Ok(()),
+    }
+}
+
+/// RFC 9111, section 5.1: how long ago the app made or confirmed what is stored. The platform tells it of a hit only, not of
+/// what the app has just confirmed.
+fn tell_age(session: &Session, response: &mut ResponseHeader) -> pingora::Result<()> {
+    let confirmed = matches!(session.cache.phase(), CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_));
+    if !confirmed || response.headers.contains_key(AGE) {
+        return Ok(());
+    }
+    match session.cache.maybe_cache_meta() {
+        Some(stored) => response.insert_header(AGE, stored.age().as_secs()),
         None => Ok(()),
     }
 }

@@ -47,6 +47,23 @@ fn a_coding_made_while_the_app_confirms_has_its_own_tag() {
 }
 
 #[test]
+fn a_304_of_which_nothing_may_be_kept_leaves_the_coding_its_tag() {
+    let origin = Origin::start();
+    origin.on_path("/", |request| match request.field("If-None-Match") {
+        Some("\"v1\"") => Answer::status(304).field("ETag", "\"v1\"").fresh("max-age=0"),
+        _ => Answer::html(page(20_000)).field("ETag", "\"v1\"").fresh("max-age=0"),
+    });
+    let vacpack = Vacpack::before(&origin);
+    let call = Call::get("/").accepting("br");
+    let first = vacpack.ask(&call);
+    let response = vacpack.ask(&call.clone().field("Cache-Control", "no-store"));
+    assert_eq!((response.outcome(), response.coding()), ("revalidated", "br"));
+    assert_eq!(response.field("ETag"), first.field("ETag"), "of these bytes, not of the app's");
+    assert_eq!(response.age(), Some(0), "as old as its confirmation");
+    assert_eq!(vacpack.ask(&call).outcome(), "revalidated", "what is stored stays");
+}
+
+#[test]
 fn a_304_renews_the_stored_answer() {
     for coding in ["br", "gzip", ""] {
         let origin = Origin::start();
