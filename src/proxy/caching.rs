@@ -146,6 +146,11 @@ impl Proxy {
 
     /// Nothing that is stored answers: is there nothing, or only other variants (RFC 9211, section 2.2)?
     pub(super) fn name_the_miss(&self, context: &mut Context) {
+        // It was there before this request waited for another one's answer, and was purged meanwhile. The app must not be
+        // asked to confirm what nobody has any more.
+        if context.answer.found.take().is_some() {
+            context.answer.forward = Some(Forward::UriMiss);
+        }
         let key = context.request.as_ref().and_then(|request| request.view.as_ref()).map(|view| view.key);
         let nothing_said = context.answer.forward == Some(Forward::UriMiss);
         if nothing_said && key.is_some_and(|key| self.parts.memory.peek(&key).is_some()) {
@@ -288,9 +293,14 @@ impl Proxy {
         if matches!(session.cache.phase(), CachePhase::Miss | CachePhase::Expired) || !response.status.is_success() {
             return false;
         }
-        let found = context.answer.found.as_ref();
+        let stored = answers_from_store(session.cache.phase());
+        // What was found and is not what answers says nothing of this content.
+        let identity = match &context.answer.found {
+            Some(found) if stored => Some(&found.variant.tag),
+            _ => context.app.head.as_ref().and_then(|app| app.etag.as_ref()),
+        };
         let fields = &session.req_header().headers;
-        match judgement::condition(fields, &response.headers, found.map(|found| &*found.variant), SystemTime::now()) {
+        match judgement::condition(fields, &response.headers, identity, SystemTime::now()) {
             Condition::Holds => false,
             Condition::NotModified(tag) => {
                 context.answer.held = tag;
@@ -356,6 +366,11 @@ fn confirmed_head(response: &ResponseHeader, found: &Found, edits: &[Edit]) -> p
     apply_to(edits, &mut head)?;
     head.insert_header(ETAG, found.etag.to_header())?;
     Ok(head)
+}
+
+fn answers_from_store(phase: CachePhase) -> bool {
+    use CachePhase::{Hit, Revalidated, RevalidatedNoCache, Stale, StaleUpdating};
+    matches!(phase, Hit | Stale | StaleUpdating | Revalidated | RevalidatedNoCache(_))
 }
 
 /// The request with a `Range` that the platform reads as it is meant; `None` where it does that of the one there is.

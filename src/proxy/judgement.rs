@@ -10,7 +10,6 @@ use pingora::http::ResponseHeader;
 use super::context::AppHead;
 use super::intake::content_length;
 use super::request::Request;
-use crate::cache::Variant;
 use crate::header::{EntityTag, TagCondition, Vary, date};
 use crate::negotiate::{self, BodyPlan, ResponseFacts};
 use crate::policy::{
@@ -51,10 +50,10 @@ pub enum Condition {
     Failed,
 }
 
-/// Does the client have `response` already? `stored` is the variant that it is a representation of.
-pub fn condition(fields: &HeaderMap, response: &HeaderMap, stored: Option<&Variant>, now: SystemTime) -> Condition {
+/// Does the client have `response` already? `identity` is the tag of its content as identity.
+pub fn condition(fields: &HeaderMap, response: &HeaderMap, identity: Option<&EntityTag>, now: SystemTime) -> Condition {
     let selected = EntityTag::of(response);
-    let same_content = stored.map_or_else(Vec::new, |variant| tags_of(&variant.tag, fields));
+    let same_content = identity.map_or_else(Vec::new, |identity| tags_of(identity, fields));
     let validators = Validators {
         selected: selected.as_ref(),
         same_content: &same_content,

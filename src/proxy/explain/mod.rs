@@ -188,7 +188,7 @@ impl Asking<'_> {
         if !variant.status.is_success() {
             return None;
         }
-        match judgement::condition(&self.head.headers, response, Some(variant), self.now) {
+        match judgement::condition(&self.head.headers, response, Some(&variant.tag), self.now) {
             Condition::Holds => None,
             Condition::NotModified(_) => Some(304),
             Condition::Failed => Some(412),

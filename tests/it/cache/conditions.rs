@@ -132,6 +132,20 @@ fn without_a_cache_the_app_sees_its_own_tags() {
 }
 
 #[test]
+fn what_was_replaced_just_now_is_nobodys_current_copy() {
+    let origin = Origin::start();
+    let [old, new] = ["\"v1\"", "\"v2\""].map(|tag| Answer::html(page(5000)).fresh("max-age=0").field("ETag", tag));
+    origin.serve_in_turn("/page", [old, new]);
+    let vacpack = Vacpack::before(&origin);
+    let call = Call::get("/page").accepting("br");
+    let first = vacpack.ask(&call);
+    let held = first.field("ETag").expect("a tag");
+    // The app answers the validation with other content, and the client forbids to store it.
+    let response = vacpack.ask(&call.field("If-None-Match", held).field("Cache-Control", "no-store"));
+    assert_eq!((response.status, response.tag().as_deref()), (200, Some("\"v2-br\"")));
+}
+
+#[test]
 fn a_tag_that_only_looks_like_ours_is_not_touched() {
     let origin = Origin::start();
     origin.serve("/page", Answer::status(304).field("ETag", "\"v1-x\""));

@@ -1,7 +1,7 @@
 //! Asking the app whether a stored answer still holds (RFC 9111, section 4.3), with the app's own validators.
 
 use crate::harness::payload::page;
-use crate::harness::{Answer, Call, Origin, Response, Seen, Vacpack, until};
+use crate::harness::{Answer, Call, Gate, HOST, Origin, Part, Response, Seen, Vacpack, until};
 
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -61,6 +61,36 @@ fn a_304_of_which_nothing_may_be_kept_leaves_the_coding_its_tag() {
     assert_eq!(response.field("ETag"), first.field("ETag"), "of these bytes, not of the app's");
     assert_eq!(response.age(), Some(0), "as old as its confirmation");
     assert_eq!(vacpack.ask(&call).outcome(), "revalidated", "what is stored stays");
+}
+
+#[test]
+fn who_waited_for_what_was_purged_gets_the_whole_of_it() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    let held = gate.clone();
+    origin.on_path("/page", move |request| match request.field("If-None-Match") {
+        Some("\"v1\"") => {
+            Answer::status(304).field("ETag", "\"v1\"").fresh("max-age=0").first(Part::Wait(held.clone()))
+        }
+        _ => Answer::html(page(20_000)).field("ETag", "\"v1\"").fresh("max-age=0"),
+    });
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get("/page");
+    std::thread::scope(|scope| {
+        let validating = scope.spawn(|| vacpack.get("/page"));
+        gate.until_reached();
+        let waiting = scope.spawn(|| vacpack.get("/page"));
+        until("both to be under way", || {
+            (vacpack.metrics().sum("vacpack_requests_in_flight", &[]) >= 2.0).then_some(())
+        });
+        vacpack.purge(HOST, "/page");
+        gate.open();
+        for client in [validating, waiting] {
+            // Nobody asked with a condition.
+            let response = client.join().expect("an answer");
+            assert_eq!((response.status, response.content() == page(20_000)), (200, true));
+        }
+    });
 }
 
 #[test]
