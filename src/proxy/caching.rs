@@ -306,6 +306,9 @@ impl Proxy {
                 context.answer.held = tag;
                 true
             }
+            // An answer of the app that is on its way has a body, which a 412 in its place could not be rid of: the client
+            // gets it whole, as RFC 9110, section 13.1.1 lets a cache ignore the condition.
+            Condition::Failed if !stored => false,
             Condition::Failed => {
                 context.answer.precondition_failed = true;
                 true

@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora::cache::CachePhase;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -76,7 +76,9 @@ impl Proxy {
             Dated::keep(session.as_downstream().stream(), None);
             match failure_head(status, failure.explanation(), session.req_header().version) {
                 Ok(head) => {
-                    let body = bytes::Bytes::from_static(failure.explanation().as_bytes());
+                    // RFC 9110, section 9.3.2: none to HEAD. HTTP/2 would break the stream off.
+                    let told = if session.req_header().method == Method::HEAD { "" } else { failure.explanation() };
+                    let body = bytes::Bytes::from_static(told.as_bytes());
                     if let Err(error) = session.write_error_response(head, body).await {
                         tracing::debug!(%error, "the client left before it heard of a failure");
                     }

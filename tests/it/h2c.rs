@@ -57,6 +57,28 @@ fn versions_share_one_cache() {
 }
 
 #[test]
+fn no_answer_breaks_its_stream_off() {
+    let origin = Origin::start();
+    origin.serve("/page", Answer::cacheable(page(20_000)).field("ETag", "\"v1\""));
+    let vacpack = Vacpack::before(&origin);
+    let mut client = H2Client::connect(vacpack.address());
+    let logged_in = Call::get("/page").field("Authorization", "Basic eDp5");
+    let cold = |method| Call::new(method, "/cold").field("Cache-Control", "only-if-cached");
+    for (call, status, length) in [
+        // A body that is on its way cannot become a 412, and one to HEAD is none.
+        (logged_in.field("If-Match", "\"v2\""), 200, 20_000),
+        (Call::get("/page"), 200, 20_000),
+        (Call::get("/page").field("If-Match", "\"v2\""), 412, 0),
+        (cold("HEAD"), 504, 0),
+    ] {
+        let response = client.ask(&call);
+        assert!(response.complete(), "{call:?}: {:?}", response.cut);
+        assert_eq!((response.status, response.body.len()), (status, length), "{call:?}");
+    }
+    assert_eq!(client.ask(&cold("GET")).status, 504);
+}
+
+#[test]
 fn many_streams_of_one_connection_cause_one_fetch() {
     let origin = Origin::start();
     let body = json(300_000);
