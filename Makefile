@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance bench bench-e2e corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance model bench bench-e2e corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -19,6 +19,7 @@ help:
 	@echo 'make acceptance  the real payloads through every coding and protocol; fetches them first'
 	@echo 'make fmt         format the code'
 	@echo 'make conformance the public HTTP cache suite; CACHE_TESTS_DIR is a checkout of http-tests/cache-tests'
+	@echo 'make model       ten minutes of random traffic against a model of what may be answered'
 	@echo 'make bench       micro-benchmarks'
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
 	@echo 'make corpus      fetch the real payloads into corpus/'
@@ -56,6 +57,11 @@ conformance: build
 		benches/runs/$(shell date -u +%F)/conformance.txt
 	node tests/conformance/run.mjs '$(CACHE_TESTS_DIR)' $(VACPACK) conf/examples/conformance.toml \
 		benches/runs/$(shell date -u +%F)/conformance-coded.txt coded
+
+# Seconds by MODEL_SECONDS; MODEL_SEED asks the same things again.
+model: export MODEL_SECONDS ?= 600
+model: setup
+	$(CARGO) test --locked --test it -- --ignored --nocapture model::
 
 # Those of the tests that need the corpus.
 acceptance: setup corpus

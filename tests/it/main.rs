@@ -15,5 +15,6 @@ mod explain;
 mod h2c;
 mod hygiene;
 mod lifecycle;
+mod model;
 mod readme;
 mod streaming;
