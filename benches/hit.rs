@@ -22,7 +22,8 @@ use pingora_cache::CacheMeta;
 use pingora_cache::storage::Storage;
 use pingora_cache::trace::Span;
 use vacpack::cache::{
-    FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Silent, cache_key, resource_key,
+    Effect, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Scope, Silent, cache_key,
+    resource_key,
 };
 use vacpack::encode::{Live, setup, transcode};
 use vacpack::header::{AcceptEncoding, Coding};
@@ -86,6 +87,7 @@ fn head() -> HeaderMap {
 fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
     FillPlan {
         key,
+        url: format!("http://shop.example/{key}").into(),
         status: StatusCode::OK,
         head: head(),
         app_etag: None,
@@ -106,7 +108,7 @@ fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
             must_revalidate: false,
         },
         now: SystemTime::now(),
-        tags: Vec::new(),
+        tags: vec!["product-17".to_owned(), format!("page-{key}")],
         length: None,
         body: Arc::default(),
         purge_epoch: 0,
@@ -198,7 +200,7 @@ fn memory_of_entries(entries: usize, length: usize) {
         (charged / taken - 1.0) * 100.0
     );
     assert!((charged / taken - 1.0).abs() <= TOLERANCE, "off by more than {TOLERANCE}");
-    memory.clear();
+    memory.sweep(&Scope::Everything, Effect::Remove);
 }
 
 fn benches(criterion: &mut Criterion) {

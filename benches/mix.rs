@@ -114,6 +114,7 @@ impl Resource {
         head.insert("cache-control", HeaderValue::from_static("max-age=3600"));
         FillPlan {
             key: self.key,
+            url: "http://shop.example/page".into(),
             status: StatusCode::OK,
             head,
             app_etag: None,

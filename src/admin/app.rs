@@ -9,13 +9,14 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::services::listening::Service;
+use tokio::task;
 
 use super::access::{Peer, Token, authorise};
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::explain::{self, Explain};
 use super::improvement::{self, Pause};
 use super::lifecycle::{Lifecycle, State};
-use super::purge::{self, Purge};
+use super::purge::{self, Order, Purge};
 use super::reply::{self, Reply};
 use crate::metrics::{self, Metrics, PurgeResult};
 
@@ -127,10 +128,14 @@ impl AdminApp {
             Ok(body) => body,
             Err(error) => return self.invalid_purge(error.status(), error.advice()),
         };
-        match purge::target(session.req_header().uri.query().unwrap_or_default(), &body) {
-            Ok(url) => purge::run(&*self.cache, &url, peer, &self.metrics),
-            Err(message) => self.invalid_purge(StatusCode::BAD_REQUEST, &message),
-        }
+        let order = match Order::read(session.req_header().uri.query().unwrap_or_default(), &body) {
+            Ok(order) => order,
+            Err(message) => return self.invalid_purge(StatusCode::BAD_REQUEST, &message),
+        };
+        // Probes are answered meanwhile, on this listener's only thread.
+        let (cache, metrics) = (self.cache.clone(), self.metrics.clone());
+        let work = task::spawn_blocking(move || purge::run(&cache, &order, peer, &metrics));
+        work.await.unwrap_or_else(|_| reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, "the purge broke off"))
     }
 
     fn pause(&self, session: &ServerSession, on: bool) -> Reply {
@@ -189,7 +194,7 @@ impl BodyProblem {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::TooLong => "the body is longer than one URL can be: send {\"url\": \"http://host/path\"}",
+            Self::TooLong => "the body is longer than 256 KiB: send fewer targets at a time, or purge by tag",
             Self::TooSlow => "the body did not arrive in time: check its Content-Length",
             Self::Broken => "the body ended too early: check its Content-Length",
         }

@@ -63,7 +63,9 @@ impl Endpoint {
             Self::Explain => {
                 "?url=http://host/path says what a request would get, and why; from 127.0.0.1 or with the admin token"
             }
-            Self::Purge => "?url=http://host/path removes it from the cache; from 127.0.0.1 or with the admin token",
+            Self::Purge => {
+                "?url=http://host/path removes it from the cache, tag=, prefix=, host= or everything=true what they cover; soft=true, dry_run=true; from 127.0.0.1 or with the admin token"
+            }
             Self::PauseImproving => "holds background recompression still, until it is resumed or restarted",
             Self::ResumeImproving => "lets it go on",
         }

@@ -22,4 +22,4 @@ pub use app::AdminApp;
 pub use explain::Explain;
 pub use improvement::Pause;
 pub use lifecycle::{Lifecycle, State};
-pub use purge::{Purge, Purged};
+pub use purge::{Order, Purge, Purged, Target};

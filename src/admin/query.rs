@@ -8,7 +8,6 @@ pub enum QueryProblem {
     /// A `%` without two hex digits after it, or bytes that are not UTF-8.
     Encoding(String),
     Unknown(String),
-    Twice(String),
 }
 
 impl fmt::Display for QueryProblem {
@@ -18,24 +17,12 @@ impl fmt::Display for QueryProblem {
             Self::Unknown(name) => {
                 write!(f, "unknown parameter `{name}`; if it belongs to the URL, percent-encode the URL's & as %26")
             }
-            Self::Twice(name) => write!(f, "parameter `{name}` is given twice"),
         }
     }
 }
 
-/// The value of the one parameter that an endpoint knows. Anything else is a mistake worth telling: most likely a URL
+/// All parameters, in order; each must be one of `known`. Anything else is a mistake worth telling: most likely a URL
 /// whose own `&` was not encoded, which would otherwise silently mean another URL.
-pub fn only_parameter(query: &str, name: &str) -> Result<Option<String>, QueryProblem> {
-    let mut found = None;
-    for (key, value) in parameters(query, &[name])? {
-        if found.replace(value).is_some() {
-            return Err(QueryProblem::Twice(key));
-        }
-    }
-    Ok(found)
-}
-
-/// All parameters, in order; each must be one of `known`.
 pub fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, QueryProblem> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let read = |pair: &str| {
@@ -77,27 +64,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn url(query: &str) -> Result<Option<String>, QueryProblem> {
-        only_parameter(query, "url")
+    fn url(query: &str) -> Result<Vec<String>, QueryProblem> {
+        parameters(query, &["url"]).map(|found| found.into_iter().map(|(_, value)| value).collect())
     }
 
     #[test]
-    fn one_parameter_is_read() {
-        let found = |value: &str| Ok(Some(value.to_owned()));
-        assert_eq!(url(""), Ok(None));
+    fn known_parameters_are_read_in_order() {
+        let found = |value: &str| Ok(vec![value.to_owned()]);
+        assert_eq!(url(""), Ok(vec![]));
         assert_eq!(url("url=http://h/p"), found("http://h/p"));
         assert_eq!(url("url=http%3A%2F%2Fh%2Fp%3Fa%3D1%26b%3D2"), found("http://h/p?a=1&b=2"));
         assert_eq!(url("url=http://h/p?a=1"), found("http://h/p?a=1"));
         assert_eq!(url("url=http://h/a+b"), found("http://h/a+b"));
         assert_eq!(url("&url=x&"), found("x"));
         assert_eq!(url("url"), found(""));
+        assert_eq!(url("url=a&url=b"), Ok(vec!["a".to_owned(), "b".to_owned()]));
     }
 
     #[test]
     fn anything_else_is_told() {
         // Without this, a purge of http://h/p?a=1 would be reported as done.
         assert_eq!(url("url=http://h/p?a=1&b=2"), Err(QueryProblem::Unknown("b".to_owned())));
-        assert_eq!(url("url=a&url=b"), Err(QueryProblem::Twice("url".to_owned())));
         for broken in ["url=%", "url=%4", "url=%zz", "url=%+1", "url=%ff"] {
             assert!(matches!(url(broken), Err(QueryProblem::Encoding(_))), "{broken}");
         }
@@ -107,7 +94,7 @@ mod tests {
         #[test]
         fn what_is_encoded_is_decoded(text in ".*") {
             let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            prop_assert_eq!(url(&format!("url={encoded}")), Ok(Some(text)));
+            prop_assert_eq!(url(&format!("url={encoded}")), Ok(vec![text]));
         }
 
         #[test]

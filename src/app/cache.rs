@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::admin::{Lifecycle, Pause, Purge, Purged};
-use crate::cache::{self, Derivation, Events, Improvement, Load, Memory, Unimproved, improve};
+use crate::admin::{Lifecycle, Pause, Purge, Purged, Target};
+use crate::cache::{self, Derivation, Effect, Events, Improvement, Load, Memory, Scope, Unimproved, improve};
 use crate::encode::{Pressure, Step};
 use crate::metrics::{CacheGauges, Encoded, EvictionCause, GivenUp, Metrics, Mode};
 use crate::proxy::Parts;
@@ -100,16 +100,28 @@ impl CacheGauges for Occupancy {
     }
 }
 
-/// Purges a URL under the key that a request for it would have.
-pub struct UrlPurge(pub Arc<Parts>);
+/// Purges a URL under the key that a request for it would have, and the rest by what is stored.
+pub struct Purger(pub Arc<Parts>);
 
-impl Purge for UrlPurge {
-    fn purge_url(&self, url: &Uri) -> Result<Purged, String> {
+impl Purge for Purger {
+    fn purge(&self, target: &Target, effect: Effect) -> Result<Purged, String> {
+        let scope = match target {
+            Target::Url(url) => self.resource(url)?,
+            Target::Prefix { scheme, authority, rest } => Scope::Prefix(cache::url(scheme, authority, rest).into()),
+            Target::Tag(tag) => Scope::Tag(tag.as_str().into()),
+            Target::Host(host) => Scope::Host(host.as_str().into()),
+            Target::Everything => Scope::Everything,
+        };
+        let cache::Purged { objects, bytes } = self.0.memory.sweep(&scope, effect);
+        Ok(Purged { objects, bytes })
+    }
+}
+
+impl Purger {
+    fn resource(&self, url: &Uri) -> Result<Scope, String> {
         let scheme = url.scheme_str().ok_or("the URL needs a scheme: http://host/path")?;
         let authority = url.authority().ok_or("the URL needs a host: http://host/path")?;
         let target = url.path_and_query().map_or("/", |target| target.as_str());
-        let key = self.0.keys_of(scheme, authority.as_str(), target);
-        let cache::Purged { objects, bytes } = self.0.memory.purge(&key);
-        Ok(Purged { objects, bytes })
+        Ok(Scope::Resource(self.0.keys_of(scheme, authority.as_str(), target)))
     }
 }

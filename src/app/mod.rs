@@ -40,7 +40,7 @@ use crate::upstream::{ResolveError, Upstream};
 
 pub use bind::BindError;
 use bind::Bound;
-use cache::{Counted, Occupancy, UrlPurge, load};
+use cache::{Counted, Occupancy, Purger, load};
 use cpu::Meter;
 pub use drain::run;
 use explain::Explainer;
@@ -111,6 +111,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         encoders,
         pressure: pressure.clone(),
         turns: Arc::new(Turns::new(config.runtime.workers)),
+        purge_from: config.cache.purge_from,
         predictor,
         lock,
         coalesce: config.cache.coalesce,
@@ -145,7 +146,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
     let connections = Connections::new(proxy, config.listen.connection, metrics.clone());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
-    let purge = Arc::new(UrlPurge(parts.clone()));
+    let purge = Arc::new(Purger(parts.clone()));
     let token = config.admin.token;
     let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token).explaining(Arc::new(Explainer(parts)));
     let app = if improver.is_some() { app.pausing(pause) } else { app };

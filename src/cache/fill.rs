@@ -46,6 +46,8 @@ pub struct FillPlan {
     pub freshness: Freshness,
     pub now: SystemTime,
     pub tags: Vec<String>,
+    /// As [`super::url`] writes it.
+    pub url: Arc<str>,
     /// Bytes that will be written, where that is known.
     pub length: Option<u64>,
     pub body: Arc<BodyFacts>,
@@ -141,6 +143,7 @@ impl Fill {
             app_coded: plan.app_coded,
             identity_length: plan.body.identity_length.get().copied().or(identity),
             tags: plan.tags.as_slice().into(),
+            url: plan.url.clone(),
         };
         draft.with(plan.coding, body, plan.revision, plan.level)
     }

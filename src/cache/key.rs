@@ -69,6 +69,12 @@ impl Partition {
     }
 }
 
+/// The URL as purges by host and prefix compare it: the authority in lower case and without a default port.
+pub fn url(scheme: &str, host: &str, path_and_query: &str) -> String {
+    let authority = without_default_port(scheme, host).to_ascii_lowercase();
+    format!("{scheme}://{authority}{path_and_query}")
+}
+
 /// What a resource's key is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyParts<'a> {

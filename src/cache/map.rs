@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use super::events::{Events, EvictionCause};
 use super::key::ResourceKey;
 use super::resource::Resource;
+use super::tagged::Tagged;
 
 /// Resources by key.
 pub struct Map {
@@ -38,8 +39,8 @@ impl Map {
             .max_capacity(capacity)
             .weigher(|_, resource: &Arc<Resource>| u32::try_from(resource.weight()).unwrap_or(u32::MAX))
             .expire_after(Retention)
-            .eviction_listener(move |_, resource, cause| {
-                counted.subtract(&resource);
+            .eviction_listener(move |key, resource, cause| {
+                counted.subtract(&key, &resource);
                 if let Some(cause) = eviction(cause) {
                     events.evicted(cause, resource.weight());
                 }
@@ -52,8 +53,14 @@ impl Map {
         self.cache.get(key)
     }
 
-    pub fn remove(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
-        self.cache.remove(key)
+    /// Resources that carry a tag.
+    pub fn carriers(&self, tag: &str) -> Vec<ResourceKey> {
+        self.held.tagged.carriers(tag)
+    }
+
+    /// Resources of which `covered` is true: a walk over all of them, beside everything else that goes on.
+    pub fn keys_of(&self, covered: impl Fn(&ResourceKey, &Resource) -> bool) -> Vec<ResourceKey> {
+        self.cache.iter().filter(|(key, resource)| covered(key, resource)).map(|(key, _)| *key).collect()
     }
 
     /// Nothing that is in the map now is found from here on; the memory follows with [`Self::settle`].
@@ -67,7 +74,7 @@ impl Map {
         let result = self.cache.entry(key).and_compute_with(|entry| {
             match change(entry.as_ref().map(|entry| &**entry.value())) {
                 Change::Put(resource) => {
-                    self.held.add(&resource);
+                    self.held.add(&key, &resource);
                     Op::Put(Arc::new(resource))
                 }
                 Change::Remove => Op::Remove,
@@ -109,16 +116,19 @@ struct Held {
     resources: AtomicU64,
     objects: AtomicU64,
     bytes: AtomicU64,
+    tagged: Tagged,
 }
 
 impl Held {
-    fn add(&self, resource: &Resource) {
+    fn add(&self, key: &ResourceKey, resource: &Resource) {
+        self.tagged.add(key, resource);
         self.resources.fetch_add(1, Ordering::Relaxed);
         self.objects.fetch_add(resource.variants().len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(resource.weight(), Ordering::Relaxed);
     }
 
-    fn subtract(&self, resource: &Resource) {
+    fn subtract(&self, key: &ResourceKey, resource: &Resource) {
+        self.tagged.subtract(key, resource);
         self.resources.fetch_sub(1, Ordering::Relaxed);
         self.objects.fetch_sub(resource.variants().len() as u64, Ordering::Relaxed);
         self.bytes.fetch_sub(resource.weight(), Ordering::Relaxed);

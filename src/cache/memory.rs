@@ -17,7 +17,7 @@ use super::events::{Events, EvictionCause};
 use super::improve::{self, Backlog};
 use super::key::ResourceKey;
 use super::map::{Change, Map};
-use super::purge::{PurgeLog, Scope};
+use super::purge::{PurgeLog, Since};
 use super::refreshes::Refreshes;
 use super::representation::Representation;
 use super::resource::Resource;
@@ -106,37 +106,9 @@ impl Memory {
         self.map.get(key)
     }
 
-    /// Removes a resource, every variant and representation of it, and what is under way for it.
-    pub fn purge(&self, key: &ResourceKey) -> Purged {
-        let removed = self.purges.purge(Scope::Resource(*key), || self.map.remove(key));
-        removed.map_or_else(Purged::default, |resource| Purged::of(&resource))
-    }
-
-    /// Leaves a resource in place, stale from now on: the next request validates it, or is served while that happens.
-    pub fn soft_purge(&self, key: &ResourceKey) -> Purged {
-        let found = self.purges.purge(Scope::Resource(*key), || {
-            let found = self.map.get(key);
-            let now = Moment::now();
-            found.iter().flat_map(|resource| resource.variants()).for_each(|variant| variant.expire(now));
-            found
-        });
-        found.map_or_else(Purged::default, |resource| Purged::of(&resource))
-    }
-
     /// RFC 9111, section 4.4: an unsafe request succeeded, what is stored of its target may be wrong.
     pub fn invalidate(&self, key: &ResourceKey) -> Purged {
         self.purge(key)
-    }
-
-    /// Removes everything.
-    pub fn clear(&self) -> Purged {
-        let purged = self.purges.purge(Scope::Everything, || {
-            let before = Purged { objects: self.objects(), bytes: self.bytes() };
-            self.map.clear();
-            before
-        });
-        self.settle();
-        purged
     }
 
     /// The epoch to note when a request to the app begins.
@@ -192,6 +164,14 @@ impl Memory {
         self.map.settle();
     }
 
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    pub(super) fn purges(&self) -> &PurgeLog {
+        &self.purges
+    }
+
     pub(super) fn events(&self) -> &dyn Events {
         &*self.events
     }
@@ -226,7 +206,10 @@ impl Memory {
         answer.bear(self.surplus.written());
         let now = Instant::now();
         let limit = self.limits.max_variants;
-        let stored = self.purges.write(began, &key, || {
+        self.purges.write(began, |since| {
+            if since.purged(&answer.subject(&key)) {
+                return false;
+            }
             self.map.change(key, |before| {
                 let answer = Arc::new(answer.inheriting(before));
                 if answer.codings().len() > 1 {
@@ -235,19 +218,20 @@ impl Memory {
                 let (resource, dropped) = Resource::storing(before, answer, limit, now);
                 (0..dropped).for_each(|_| self.events.evicted(EvictionCause::Variants, 0));
                 Change::Put(resource)
-            })
-        });
-        stored.is_some()
+            });
+            true
+        })
     }
 
     /// Swaps in a refreshed head and lifetime, if the variant that was validated is still the one stored.
     pub(super) fn refresh(&self, plan: &RefreshPlan) -> bool {
         let at = Moment::at(plan.now);
-        let refreshed = self.amend(plan.purge_epoch, plan.key, |resource| {
-            let variant = resource.generation(plan.generation)?;
-            let etag = plan.app_etag.clone();
-            let next = variant.refreshed(&plan.head, etag, plan.freshness, at).ok()?;
-            Some(Change::Put(resource.replacing(Arc::new(next))))
+        let refreshed = self.amend(plan.purge_epoch, plan.key, plan.generation, |resource, variant, since| {
+            let mut next = variant.refreshed(&plan.head, plan.app_etag.clone(), plan.freshness, at).ok()?;
+            next.tags = plan.tags.clone();
+            // Purged by what it was or by what it would become.
+            let purged = since.purged(&next.subject(&plan.key));
+            (!purged).then(|| Change::Put(resource.replacing(Arc::new(next))))
         });
         if refreshed {
             self.events.refreshed();
@@ -257,8 +241,7 @@ impl Memory {
 
     /// Keeps a representation derived from `from`, if that answer is still stored - under the head it has by now.
     pub(super) fn keep(&self, key: ResourceKey, from: &Variant, one: &Arc<Representation>) -> bool {
-        self.amend(self.purge_epoch(), key, |resource| {
-            let variant = resource.generation(from.generation)?;
+        self.amend(self.purge_epoch(), key, from.generation, |resource, variant, _| {
             let one = match variant.stored == from.stored {
                 true => one.clone(),
                 false => Arc::new(one.with_common(variant.common()).ok()?),
@@ -269,8 +252,8 @@ impl Memory {
 
     /// Keeps no other representations of an answer than those in `codings`.
     pub(super) fn reduce(&self, key: ResourceKey, generation: u64, codings: &[Coding]) -> bool {
-        self.amend(self.purge_epoch(), key, |resource| {
-            let next = resource.generation(generation)?.only(codings)?;
+        self.amend(self.purge_epoch(), key, generation, |resource, variant, _| {
+            let next = variant.only(codings)?;
             Some(Change::Put(resource.replacing(Arc::new(next))))
         })
     }
@@ -285,8 +268,7 @@ impl Memory {
         to: &Representation,
         began: u64,
     ) -> bool {
-        self.amend(began, key, |resource| {
-            let variant = resource.generation(generation)?;
+        self.amend(began, key, generation, |resource, variant, _| {
             let stored = variant.representation(from.coding)?;
             if stored.body.as_ptr() != from.body.as_ptr() {
                 return None;
@@ -315,22 +297,26 @@ impl Memory {
 
     /// Drops one variant whose bytes turned out to be of no use.
     pub(super) fn discard(&self, key: ResourceKey, generation: u64) -> bool {
-        self.amend(self.purge_epoch(), key, |resource| {
-            resource.generation(generation)?;
-            Some(resource.without(generation).map_or(Change::Remove, Change::Put))
+        self.amend(self.purge_epoch(), key, generation, |resource, variant, _| {
+            let left = resource.without(|one| one.generation == variant.generation);
+            Some(left.map_or(Change::Remove, Change::Put))
         })
     }
 
-    /// A change to what is stored now, unless it was purged since `began`.
-    fn amend(&self, began: u64, key: ResourceKey, change: impl FnOnce(&Resource) -> Option<Change>) -> bool {
-        let change = |before: Option<&Resource>| before.and_then(change).unwrap_or(Change::Leave);
-        let changed = self.purges.write(began, &key, || self.map.change(key, change));
-        changed.unwrap_or(false)
-    }
-}
-
-impl Purged {
-    fn of(resource: &Resource) -> Self {
-        Self { objects: resource.variants().len() as u64, bytes: resource.weight() }
+    /// A change to a variant that is stored now, unless it was purged since `began`.
+    fn amend(
+        &self,
+        began: u64,
+        key: ResourceKey,
+        generation: u64,
+        change: impl FnOnce(&Resource, &Arc<Variant>, &Since<'_>) -> Option<Change>,
+    ) -> bool {
+        self.purges.write(began, |since| {
+            self.map.change(key, |before| {
+                let stored = before.and_then(|resource| Some((resource, resource.generation(generation)?)));
+                let stands = stored.filter(|(_, variant)| !since.purged(&variant.subject(&key)));
+                stands.and_then(|(resource, variant)| change(resource, variant, since)).unwrap_or(Change::Leave)
+            })
+        })
     }
 }

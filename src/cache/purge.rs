@@ -2,37 +2,21 @@
 //!
 //! A fill starts with the app's answer of one moment and is stored seconds later; a 304 and a derivation do the same on
 //! a smaller scale. If a purge falls in between, the bytes are the very ones the operator wanted gone. So each of them
-//! notes the epoch it began in, and is written only if nothing that covers its key was purged since.
+//! notes the epoch it began in, and is written only if nothing that covers it was purged since.
 //!
-//! One lock orders the two: writers share it, a purge has it alone. Once a purge has answered, no older write can
-//! follow, and no write is half done while it runs. The lock is held for a map operation, never across a body or an
-//! await; a hit does not touch it.
+//! One lock orders the two: writers share it for one change of the map, a purge has it alone for the moment in which it
+//! is remembered, and only then looks at what is stored. A write that was let through before is seen by that look; one
+//! that comes after is refused. The lock is never held across a body or an await; a hit does not touch it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::key::ResourceKey;
+use super::scope::{Scope, Subject};
 
 /// Purges remembered. A write that began before the oldest one still remembered is refused: it costs one fetch.
 const REMEMBERED: usize = 4096;
-
-/// What a purge covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Resource(ResourceKey),
-    Everything,
-}
-
-impl Scope {
-    fn covers(self, key: &ResourceKey) -> bool {
-        match self {
-            Self::Resource(purged) => purged == *key,
-            Self::Everything => true,
-        }
-    }
-}
 
 /// The last purges, in order, and the lock that orders them with writes.
 #[derive(Debug, Default)]
@@ -47,15 +31,21 @@ impl PurgeLog {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Runs `write` unless `key` was purged after `began`; no purge runs while it does.
-    pub fn write<R>(&self, began: u64, key: &ResourceKey, write: impl FnOnce() -> R) -> Option<R> {
+    /// Runs `write`, which asks whether what it is about to write was purged after `began`; no purge is remembered
+    /// while it does.
+    pub fn write<R>(&self, began: u64, write: impl FnOnce(&Since<'_>) -> R) -> R {
         let records = self.records.read();
-        let purged = self.purged_since(&records, began, key);
-        (!purged).then(write)
+        let newest = self.epoch.load(Ordering::Relaxed);
+        write(&Since { records: &records, newest, began })
     }
 
-    /// Remembers a purge and runs `remove`; no write runs while it does.
-    pub fn purge<R>(&self, scope: Scope, remove: impl FnOnce() -> R) -> R {
+    /// Was this purged after `began`?
+    pub fn purged_since(&self, began: u64, subject: &Subject<'_>) -> bool {
+        self.write(began, |since| since.purged(subject))
+    }
+
+    /// From now on nothing older that `scope` covers is written.
+    pub fn record(&self, scope: Scope) {
         let mut records = self.records.write();
         let epoch = self.epoch.load(Ordering::Relaxed) + 1;
         if records.len() == REMEMBERED {
@@ -63,44 +53,66 @@ impl PurgeLog {
         }
         records.push_back((epoch, scope));
         self.epoch.store(epoch, Ordering::Release);
-        remove()
     }
+}
 
-    /// Newest first, so that a write that began in the current epoch looks at nothing.
-    fn purged_since(&self, records: &VecDeque<(u64, Scope)>, began: u64, key: &ResourceKey) -> bool {
-        let newest = self.epoch.load(Ordering::Relaxed);
-        let forgotten = newest.saturating_sub(records.len() as u64);
-        if began < forgotten {
+/// The purges that came after a moment.
+pub struct Since<'a> {
+    records: &'a VecDeque<(u64, Scope)>,
+    newest: u64,
+    began: u64,
+}
+
+impl Since<'_> {
+    /// Newest first, so that what began in the current epoch looks at nothing.
+    pub fn purged(&self, subject: &Subject<'_>) -> bool {
+        let forgotten = self.newest.saturating_sub(self.records.len() as u64);
+        if self.began < forgotten {
             return true;
         }
-        records.iter().rev().take_while(|(epoch, _)| *epoch > began).any(|(_, scope)| scope.covers(key))
+        let later = self.records.iter().rev().take_while(|(epoch, _)| *epoch > self.began);
+        later.into_iter().any(|(_, scope)| scope.covers(subject))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::ResourceKey;
     use super::*;
 
     const A: ResourceKey = ResourceKey([1; 16]);
     const B: ResourceKey = ResourceKey([2; 16]);
 
-    #[test]
-    fn a_write_that_began_before_the_purge_is_refused() {
-        let log = PurgeLog::default();
-        let before = log.current_epoch();
-        log.purge(Scope::Resource(A), || ());
-        assert!(log.write(before, &A, || ()).is_none());
-        assert!(log.write(before, &B, || ()).is_some());
-        assert!(log.write(log.current_epoch(), &A, || ()).is_some());
+    fn purged(log: &PurgeLog, began: u64, key: &ResourceKey) -> bool {
+        log.purged_since(began, &Subject { key, url: "http://h/a", tags: &["t".to_owned()] })
     }
 
     #[test]
-    fn everything_covers_every_key() {
+    fn what_began_before_the_purge_is_refused() {
         let log = PurgeLog::default();
         let before = log.current_epoch();
-        log.purge(Scope::Everything, || ());
-        assert!(log.write(before, &A, || ()).is_none());
-        assert!(log.write(before, &B, || ()).is_none());
+        log.record(Scope::Resource(A));
+        assert!(purged(&log, before, &A));
+        assert!(!purged(&log, before, &B));
+        assert!(!purged(&log, log.current_epoch(), &A));
+    }
+
+    #[test]
+    fn a_scope_covers_what_it_names() {
+        let scopes = [
+            (Scope::Everything, true),
+            (Scope::Tag("t".into()), true),
+            (Scope::Tag("u".into()), false),
+            (Scope::Prefix("http://h/".into()), true),
+            (Scope::Prefix("http://h/b".into()), false),
+            (Scope::Host("h".into()), true),
+            (Scope::Host("i".into()), false),
+        ];
+        for (scope, covered) in scopes {
+            let log = PurgeLog::default();
+            log.record(scope.clone());
+            assert_eq!(purged(&log, 0, &B), covered, "{scope}");
+        }
     }
 
     #[test]
@@ -108,36 +120,45 @@ mod tests {
         let log = PurgeLog::default();
         let before = log.current_epoch();
         for _ in 0..REMEMBERED {
-            log.purge(Scope::Resource(A), || ());
+            log.record(Scope::Resource(A));
         }
-        assert!(log.write(before, &B, || ()).is_some(), "all of them are still known");
-        log.purge(Scope::Resource(A), || ());
-        assert!(log.write(before, &B, || ()).is_none());
-        assert!(log.write(before + 1, &B, || ()).is_some());
+        assert!(!purged(&log, before, &B), "all of them are still known");
+        log.record(Scope::Resource(A));
+        assert!(purged(&log, before, &B));
+        assert!(!purged(&log, before + 1, &B));
     }
 
-    /// Many writers and one purger: after a purge has returned, the value it removed is never seen again.
+    /// Many writers and one purger: after a purge has looked at what is stored, what it removed is never seen again.
     #[test]
     fn no_write_overtakes_a_purge() {
         use std::sync::atomic::AtomicU64;
-        let log = PurgeLog::default();
-        let stored = AtomicU64::new(0); // the epoch a value was begun in, plus one; 0 = nothing
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..2000 {
-                        let began = log.current_epoch();
-                        std::thread::yield_now();
-                        log.write(began, &A, || stored.store(began + 1, Ordering::SeqCst));
-                    }
-                });
-            }
-            for _ in 0..500 {
-                log.purge(Scope::Resource(A), || stored.store(0, Ordering::SeqCst));
-                let now = log.current_epoch();
-                let seen = stored.load(Ordering::SeqCst);
-                assert!(seen == 0 || seen > now, "a value of epoch {seen} outlived purge {now}");
-            }
-        });
+        let subject = Subject { key: &A, url: "", tags: &["t".to_owned()] };
+        for scope in [Scope::Resource(A), Scope::Tag("t".into())] {
+            let log = PurgeLog::default();
+            let stored = AtomicU64::new(0); // the epoch a value was begun in, plus one; 0 = nothing
+            std::thread::scope(|threads| {
+                for _ in 0..4 {
+                    threads.spawn(|| {
+                        for _ in 0..2000 {
+                            let began = log.current_epoch();
+                            std::thread::yield_now();
+                            log.write(began, |since| {
+                                if !since.purged(&subject) {
+                                    stored.store(began + 1, Ordering::SeqCst);
+                                }
+                            });
+                        }
+                    });
+                }
+                for _ in 0..500 {
+                    log.record(scope.clone());
+                    let now = log.current_epoch();
+                    // The look at what is stored: older values go, newer ones may stay.
+                    let _ = stored.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |seen| (seen <= now).then_some(0));
+                    let seen = stored.load(Ordering::SeqCst);
+                    assert!(seen == 0 || seen > now, "a value of epoch {seen} outlived purge {now}");
+                }
+            });
+        }
     }
 }

@@ -61,9 +61,9 @@ impl Resource {
         Self::of(self.variants.iter().map(swap).collect())
     }
 
-    /// Without one generation; `None` if nothing is left.
-    pub(super) fn without(&self, generation: u64) -> Option<Self> {
-        let left: Vec<_> = self.variants.iter().filter(|one| one.generation != generation).cloned().collect();
+    /// Without those of which `gone` is true; `None` if nothing is left.
+    pub(super) fn without(&self, gone: impl Fn(&Variant) -> bool) -> Option<Self> {
+        let left: Vec<_> = self.variants.iter().filter(|one| !gone(one)).cloned().collect();
         (!left.is_empty()).then(|| Self::of(left))
     }
 

@@ -24,7 +24,9 @@ use super::hit::Hit;
 use super::key::{Partition, ResourceKey};
 use super::memory::Memory;
 use super::representation::Representation;
+use super::scope::Scope;
 use super::streamed::Streamed;
+use super::sweep::Effect;
 use super::variant::Variant;
 use crate::header::{AcceptEncoding, Coding, EntityTag};
 use crate::negotiate::Selection;
@@ -85,6 +87,8 @@ pub struct RefreshPlan {
     pub head: HeaderMap,
     pub app_etag: Option<EntityTag>,
     pub freshness: Freshness,
+    /// By the merged head.
+    pub tags: Arc<[String]>,
     pub now: SystemTime,
     /// When the request to the app began.
     pub purge_epoch: u64,
@@ -180,7 +184,7 @@ impl Storage for Memory {
     }
 
     async fn expire(&'static self, target: PurgeTarget<'_>, _: &SpanHandle) -> Result<PurgeOutcome> {
-        match self.soft_purge(&resource_key(target.key())).objects {
+        match self.sweep(&Scope::Resource(resource_key(target.key())), Effect::Expire).objects {
             0 => Ok(PurgeOutcome::NotFound),
             _ => Ok(PurgeOutcome::Expired),
         }

@@ -156,6 +156,7 @@ fn plan(path: &str, coding: Coding) -> FillPlan {
         freshness: freshness(60 * SECOND),
         now: SystemTime::now(),
         tags: Vec::new(),
+        url: format!("http://h{path}").into(),
         length: None,
         body: Arc::default(),
         purge_epoch: 0,

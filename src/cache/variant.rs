@@ -15,9 +15,10 @@ use tokio::sync::Mutex;
 
 use super::clock::Moment;
 use super::head::compact;
-use super::key::Partition;
+use super::key::{Partition, ResourceKey};
 use super::representation::{Common, Representation};
 use super::resource::Resource;
+use super::scope::Subject;
 use super::storage::RequestView;
 use super::weight;
 use crate::header::coding::Applied;
@@ -53,7 +54,10 @@ pub struct Variant {
     /// The app had coded it: its own tag is of the coded bytes.
     pub app_coded: bool,
     pub identity_length: Option<u64>,
+    /// By which it is purged: the app's and the operator's.
     pub tags: Arc<[String]>,
+    /// As [`super::url`] writes it; of several that share a key, the first.
+    pub url: Arc<str>,
     /// What the app itself did to the body: `Identity` unless it is not ours to code.
     applied: Coding,
     representations: Vec<Arc<Representation>>,
@@ -117,6 +121,7 @@ pub struct Draft {
     pub app_coded: bool,
     pub identity_length: Option<u64>,
     pub tags: Arc<[String]>,
+    pub url: Arc<str>,
 }
 
 impl Draft {
@@ -147,6 +152,7 @@ impl Draft {
             app_coded: self.app_coded,
             identity_length: self.identity_length,
             tags: self.tags,
+            url: self.url,
             representations: Vec::new(),
             codings: Vec::new(),
             expired: OnceLock::new(),
@@ -236,9 +242,18 @@ impl Variant {
     }
 
     pub fn weight(&self) -> u64 {
-        let tags: usize = self.tags.iter().map(|tag| size_of::<String>() + tag.len()).sum();
+        let tags: u64 = self.tags.iter().map(|tag| weight::TAG + tag.len() as u64).sum();
         let representations: u64 = self.representations.iter().map(|one| one.weight()).sum();
-        weight::VARIANT + weight::fields(&self.head) + (self.selector.weight() + tags) as u64 + representations
+        weight::VARIANT
+            + weight::fields(&self.head)
+            + tags
+            + (self.selector.weight() + self.url.len()) as u64
+            + representations
+    }
+
+    /// What a purge is asked about.
+    pub fn subject<'a>(&'a self, key: &'a ResourceKey) -> Subject<'a> {
+        Subject { key, url: &self.url, tags: &self.tags }
     }
 
     /// With one more representation, or another in place of the one in its coding.

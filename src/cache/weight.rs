@@ -17,6 +17,9 @@ pub const REPRESENTATION: u64 = 320;
 /// A field's slot in a header map, its index and its share of spare capacity.
 pub const FIELD: u64 = 128;
 
+/// A tag without its text: its place in the variant and in the index of tags.
+pub const TAG: u64 = 96;
+
 /// Every line of a head.
 pub fn fields(head: &HeaderMap) -> u64 {
     head.iter().map(|(name, value)| FIELD + (name.as_str().len() + value.len()) as u64).sum()

@@ -6,6 +6,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod purge;
 pub mod run;
 pub mod schema;
 #[cfg(test)]
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long)]
         reference: bool,
     },
+    /// Remove what a running vacpack has stored, by URL, prefix, tag or host.
+    Purge(purge::PurgeFlags),
     /// Show it at work, before a sample app.
     Demo(DemoFlags),
 }
@@ -139,6 +142,7 @@ fn dispatch(
         Some(Command::Config(settings)) => config::main(&settings, environment, out, err),
         Some(Command::Explain(flags)) => explain::main(&flags, environment, out, err),
         Some(Command::Schema { reference }) => schema::main(reference, out),
+        Some(Command::Purge(flags)) => purge::main(&flags, environment, out, err),
         Some(Command::Demo(flags)) => run::demo(&flags.into(), out, err),
     }
 }

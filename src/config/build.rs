@@ -87,6 +87,7 @@ fn cache(cache: Settings<'_>) -> Cache {
         max_variants: cache.integer("max_variants"),
         generation: cache.text("generation").to_owned(),
         status_header: cache.flag("status_header"),
+        purge_from: cache.list("purge_from"),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::admin::Token;
 use crate::cache::improve;
 use crate::metrics::log::{Format, Level};
@@ -65,6 +67,8 @@ pub struct Cache {
     /// A part of every key.
     pub generation: String,
     pub status_header: bool,
+    /// Who may send `PURGE`; where it is empty, the method is none of ours.
+    pub purge_from: Vec<IpNet>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use prometheus::IntCounter;
 use super::children::Children;
 use super::family::{
     CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
-    CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGES,
+    CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGED_OBJECTS, PURGES,
 };
-use super::label::{EvictionCause, PurgeResult};
+use super::label::{EvictionCause, PurgeResult, PurgeScope};
 use super::registry::Registry;
 use super::scraped::Scraped;
 use crate::policy::{CacheOutcome, NotStored};
@@ -19,6 +19,7 @@ pub struct CacheMeters {
     not_stored: Children<NotStored, IntCounter>,
     evictions: Children<EvictionCause, IntCounter>,
     purges: Children<PurgeResult, IntCounter>,
+    purged: Children<PurgeScope, IntCounter>,
 }
 
 impl CacheMeters {
@@ -28,6 +29,7 @@ impl CacheMeters {
             not_stored: Children::of_family(&registry.counters(&CACHE_NOT_STORED)),
             evictions: Children::of_family(&registry.counters(&CACHE_EVICTIONS)),
             purges: Children::of_family(&registry.counters(&PURGES)),
+            purged: Children::of_family(&registry.counters(&PURGED_OBJECTS)),
         }
     }
 
@@ -45,6 +47,10 @@ impl CacheMeters {
 
     pub fn purge(&self, result: PurgeResult) {
         self.purges.of(result).inc();
+    }
+
+    pub fn purged(&self, scope: PurgeScope, objects: u64) {
+        self.purged.of(scope).inc_by(objects);
     }
 }
 

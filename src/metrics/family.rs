@@ -110,6 +110,8 @@ families! {
         "Resources that left the cache, by cause.";
     PURGES: Counter "vacpack_purges_total" ["result"]
         "Purge requests, by result.";
+    PURGED_OBJECTS: Counter "vacpack_purged_objects_total" ["scope"]
+        "Stored answers that purges removed or made stale, by what the purge named.";
 
     UPSTREAM_CONNECTIONS: Counter "vacpack_upstream_connections_total" ["reused"]
         "Connections taken for requests to the app: new ones, and kept ones that were reused.";

@@ -164,6 +164,15 @@ labels! {
         Invalid = "invalid",
         Failed = "failed",
     }
+
+    /// What a purge named.
+    PurgeScope {
+        Url = "url",
+        Prefix = "prefix",
+        Tag = "tag",
+        Host = "host",
+        Everything = "everything",
+    }
 }
 
 /// Gives a vocabulary enum of another module its positions.
@@ -265,6 +274,7 @@ mod tests {
         positions_and_words_agree::<Reused>();
         positions_and_words_agree::<Phase>();
         positions_and_words_agree::<PurgeResult>();
+        positions_and_words_agree::<PurgeScope>();
         positions_and_words_agree::<GivenUp>();
         positions_and_words_agree::<CacheOutcome>();
         positions_and_words_agree::<NotStored>();

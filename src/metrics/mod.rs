@@ -32,7 +32,9 @@ pub use compression::{CompressionMeters, Encoded};
 pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
-pub use label::{Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, Reused, Transcoding, UpstreamError};
+pub use label::{
+    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Reused, Transcoding, UpstreamError,
+};
 pub use memory::MemoryGauges;
 pub use occupancy::InFlight;
 pub use phases::Phases;

@@ -229,7 +229,8 @@ impl Proxy {
             partition: view.partition,
             freshness,
             now,
-            tags: crate::cdn::tags(&app.headers),
+            tags: tags_of(&app.headers, request),
+            url: request.url(client).into(),
             length: super::intake::content_length(&response.headers),
             body: app.facts.clone(),
             purge_epoch: context.app.purge_epoch,
@@ -274,6 +275,7 @@ impl Proxy {
                 return Ok(CacheMeta::new(now, now, 0, 0, served));
             }
         };
+        let tags = tags_of(&head, request).into();
         let mut meta = meta_of(&freshness, now, served);
         meta.extensions_mut().insert(Arc::new(RefreshPlan {
             key: view.key,
@@ -281,6 +283,7 @@ impl Proxy {
             head,
             app_etag: app.etag.clone().or_else(|| variant.app_etag.clone()),
             freshness,
+            tags,
             now,
             purge_epoch: context.app.purge_epoch,
         }));
@@ -425,6 +428,14 @@ fn stored_head(app: &AppHead, rules: &policy::Rules, now: SystemTime) -> HeaderM
     // RFC 9110, section 6.6.1: a recipient with a clock records when a response without Date was received.
     head.entry(DATE).or_insert_with(|| date::format(now));
     head
+}
+
+/// The tags by which it is purged: the app's, and the operator's.
+fn tags_of(head: &HeaderMap, request: &Request) -> Vec<String> {
+    let mut tags = crate::cdn::tags(head);
+    let ours = request.route.headers.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect::<Vec<_>>();
+    tags.extend(ours);
+    tags
 }
 
 /// The head as the app would send it, for rules that ask whether it has a validator.

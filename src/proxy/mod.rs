@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request   early_request_filter    intake, forward      who asks, for what, is it well-formed
+//!           request_filter          purge                the method PURGE
 //!           request_cache_filter    caching              key; on or off; alone or with others
 //!           cache_hit_filter        caching              may what is stored answer?
 //! to app    upstream_peer           crate::upstream
@@ -33,6 +34,7 @@ mod intake;
 mod judgement;
 mod outbound;
 mod predictor;
+mod purge;
 mod report;
 mod request;
 mod respond;
@@ -54,6 +56,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Version};
+use ipnet::IpNet;
 use pingora::cache::key::CacheKey;
 use pingora::cache::lock::CacheKeyLockImpl;
 use pingora::cache::storage::HitHandler;
@@ -93,6 +96,8 @@ pub struct Parts {
     pub pressure: Arc<Pressure>,
     /// Long turns of encoders.
     pub turns: Arc<Turns>,
+    /// Who may send `PURGE`; where it is empty, the method is none of ours.
+    pub purge_from: Vec<IpNet>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
     /// How long a request waits for another one's fetch.
@@ -198,6 +203,10 @@ impl ProxyHttp for Proxy {
             Some(refusal) => Err(refused(refusal.status())),
             None => Ok(()),
         }
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        self.purge_by_method(session, context).await
     }
 
     async fn request_body_filter(

@@ -60,6 +60,12 @@ impl Request {
         cache::resource_key(generation, self.client.scheme(), &self.host, target, &self.route.key)
     }
 
+    /// What it is purged by, where a purge names hosts and prefixes.
+    pub fn url(&self, head: &RequestHeader) -> String {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        cache::url(self.client.scheme(), &self.host, target)
+    }
+
     /// The route's rules, and the host that a trusted proxy names beside the one in `Host`: the app may build its links
     /// from either, unless the route says that its answers do not depend on the name.
     pub fn partition(&self, head: &RequestHeader) -> Partition {

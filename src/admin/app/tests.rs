@@ -4,7 +4,6 @@ use std::net::SocketAddr as Address;
 use std::os::fd::IntoRawFd;
 use std::sync::Mutex;
 
-use http::Uri;
 use pingora::server::Fds;
 use pingora::services::Service as _;
 use serde_json::{Value, json};
@@ -13,7 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::*;
-use crate::admin::Purged;
+use crate::admin::{Purged, Target};
+use crate::cache::Effect;
 use crate::metrics::{Build, Config};
 
 /// A cache that holds `http://shop.example/stored` and fails for `/broken`.
@@ -23,11 +23,12 @@ struct Cache {
 }
 
 impl Purge for Cache {
-    fn purge_url(&self, url: &Uri) -> Result<Purged, String> {
-        self.asked.lock().expect("no panic in between").push(url.to_string());
-        match url.path() {
-            "/stored" => Ok(Purged { objects: 2, bytes: 4096 }),
-            "/broken" => Err("the store is closed".to_owned()),
+    fn purge(&self, target: &Target, _: Effect) -> Result<Purged, String> {
+        let asked = target.to_string();
+        self.asked.lock().expect("no panic in between").push(asked.clone());
+        match asked.rsplit('/').next() {
+            Some("stored") => Ok(Purged { objects: 2, bytes: 4096 }),
+            Some("broken") => Err("the store is closed".to_owned()),
             _ => Ok(Purged::default()),
         }
     }
@@ -212,13 +213,13 @@ async fn nothing_changes_by_get() {
 async fn a_purge_says_what_it_removed() {
     let admin = start(None).await;
     let url = "http://shop.example/stored";
-    let done = json!({ "url": url, "purged": 2, "bytes": 4096 });
+    let done = json!([{ "url": url, "purged": 2, "bytes": 4096 }]);
 
     let by_query = admin.purge(&format!("?url={url}"), "", "").await;
-    assert_eq!((by_query.status, by_query.json()), (200, done.clone()));
+    assert_eq!((by_query.status, &by_query.json()["targets"]), (200, &done));
     assert_eq!(by_query.field("content-type"), Some("application/json"));
     let by_body = admin.purge("", "", &json!({ "url": url }).to_string()).await;
-    assert_eq!((by_body.status, by_body.json()), (200, done));
+    assert_eq!((by_body.status, &by_body.json()["targets"]), (200, &done));
     let chunked = admin.purge("", "Transfer-Encoding: chunked\r\n", "").await;
     assert_eq!(chunked.status, 408, "a body that never comes is not waited for");
     let nothing = admin.purge("?url=http://shop.example/other", "", "").await;

@@ -106,6 +106,6 @@ async fn nothing_purged_is_served_after_the_purge() {
         task.await.unwrap();
     }
     assert!(purges > 10);
-    site.memory.clear();
+    site.memory.sweep(&Scope::Everything, Effect::Remove);
     assert_eq!((site.memory.bytes(), site.memory.fills_in_flight()), (0, 0));
 }

@@ -213,7 +213,7 @@ async fn other_bytes_are_swapped_in_only_for_those_they_were_made_of() {
     let soft = improving(CONFIG);
     soft.fill(plan("/a", Brotli), &body).await;
     let (before, began) = (soft.variant("/a"), soft.memory.purge_epoch());
-    soft.memory.soft_purge(&key("/a"));
+    soft.memory.sweep(&Scope::Resource(key("/a")), Effect::Expire);
     assert!(!soft.swap(&before, began) && !swapped(&soft), "a soft purge");
     assert!(soft.variant("/a").stored_freshness(Moment::now()).fresh_until <= SystemTime::now());
 }
@@ -225,6 +225,7 @@ async fn a_304_meanwhile_is_not_undone_and_keeps_the_tag() {
     site.fill(FillPlan { app_etag: Some(strong("v1")), ..plan("/a", Brotli) }, &body).await;
     let (before, began) = (site.variant("/a"), site.memory.purge_epoch());
     let refresh = |from: &str| RefreshPlan {
+        tags: [].into(),
         key: key("/a"),
         generation: before.generation,
         head: headers(&[("x-from", from)]),

@@ -144,6 +144,7 @@ async fn a_partition_is_not_seen_from_another() {
 fn refresh_of(site: &Site, path: &str) -> RefreshPlan {
     let resource = site.memory.peek(&key(path)).unwrap();
     RefreshPlan {
+        tags: [].into(),
         key: key(path),
         generation: resource.variants()[0].generation,
         head: headers(&[("content-type", "text/plain"), ("x-from", "304")]),

@@ -110,6 +110,13 @@ pub(super) const KEYS: &[Key] = &[
         "A part of every key: a new value makes all that is kept unreachable.",
     )
     .example(r#""${POD_TEMPLATE_HASH:-}""#),
+    Key::new(
+        "purge_from",
+        Kind::List(&Kind::Text(Form::Network)),
+        "[]",
+        "Peers that may send `PURGE` to the main listener; with none, the method goes to the app like any other.",
+    )
+    .example(r#"["127.0.0.1/32"]"#),
     Key::new("status_header", Kind::Bool, "true", "Say in `Cache-Status` (RFC 9211) what the cache did."),
 ];
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
-use crate::metrics::{Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, Transcoding, UpstreamError};
+use crate::metrics::{
+    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Transcoding, UpstreamError,
+};
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored};
 
@@ -46,6 +48,7 @@ fn every_label_value_is_documented() {
         .chain(words::<UpstreamError>())
         .chain(words::<Phase>())
         .chain(words::<PurgeResult>())
+        .chain(words::<PurgeScope>())
         .chain(words::<GivenUp>())
         .chain(words::<Mode>())
         .chain(words::<Transcoding>());

@@ -115,6 +115,9 @@ fn exercise(metrics: &Metrics) {
     for result in PurgeResult::ALL {
         metrics.cache.purge(*result);
     }
+    for scope in PurgeScope::ALL {
+        metrics.cache.purged(*scope, 1);
+    }
     for reason in UpstreamError::ALL {
         metrics.upstream.failed(*reason, AfterFailure::Retry, &"for a test");
     }
