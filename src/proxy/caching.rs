@@ -23,7 +23,7 @@ use super::edit::apply_to;
 use super::judgement::{self, Admission, Condition, Reuse};
 use super::predictor;
 use super::request::{Request, fills};
-use crate::cache::{self, FillOutcome, FillPlan, Found, RefreshPlan, RequestView};
+use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
 use crate::header::range::{is_byte_ranges, without_empty_suffixes};
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::negotiate;
@@ -121,26 +121,6 @@ impl Proxy {
                 context.answer.forward = Some(Forward::Stale);
                 Some(ForcedFreshness::ForceExpired)
             }
-        }
-    }
-
-    /// The refresh itself, which has no client, is never held off.
-    fn is_held_off(&self, session: &Session, generation: u64) -> bool {
-        session.subrequest_ctx.is_none() && self.parts.memory.refreshes().held_off(generation)
-    }
-
-    /// What became of the stored response that was to be refreshed, so that the next refresh waits after one that failed.
-    pub(super) fn note_refresh(&self, session: &Session, context: &Context) {
-        let Some(found) = &context.answer.found else {
-            return;
-        };
-        let fill = context.answer.fill.as_ref().and_then(|fill| fill.outcome.get());
-        let stored = matches!(fill, Some(FillOutcome::Stored { .. }));
-        let refreshes = self.parts.memory.refreshes();
-        if stored || session.cache.phase() == CachePhase::Revalidated {
-            refreshes.succeeded(found.variant.generation);
-        } else if session.subrequest_ctx.is_some() && context.app.tries > 0 {
-            refreshes.failed(found.variant.generation);
         }
     }
 

@@ -35,6 +35,7 @@ mod judgement;
 mod outbound;
 mod predictor;
 mod purge;
+mod refresh;
 mod report;
 mod request;
 mod respond;
@@ -363,9 +364,10 @@ impl ProxyHttp for Proxy {
 
     /// Whether stale use is permitted was decided when the response was stored, and at the hit; only failures of the app
     /// are a reason for it, not ours or the client's.
-    fn should_serve_stale(&self, _session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
+    fn should_serve_stale(&self, session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
         match error {
-            None => true,
+            // While it is refreshed: by a request like this one.
+            None => refresh::make_repeatable(session.req_header_mut()).is_ok(),
             Some(error) if *error.esource() == ErrorSource::Upstream => {
                 context.failure = Some(Failure::of(error));
                 true

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use http::Version;
 use pingora::cache::{CachePhase, NoCacheReason};
 use pingora::proxy::Session;
 
@@ -32,7 +33,8 @@ impl Proxy {
             method: &head.method,
             path: head.uri.path(),
             host: &request.host,
-            version: head.version,
+            // That of a request whose answer was stale has been made repeatable.
+            version: if session.is_http2() { Version::HTTP_2 } else { head.version },
             client: request.client.address,
             user_agent: field("user-agent"),
             request_id: field("x-request-id"),

@@ -1,7 +1,7 @@
 //! Stale answers in the background of which the app is asked, and fails (RFC 5861): how often, and how stale at most.
 
 use crate::harness::wait::until_past;
-use crate::harness::{Answer, Call, Origin, Vacpack, together, until};
+use crate::harness::{Answer, Call, H2Client, HOST, Origin, Vacpack, together, until};
 use std::time::{Duration, Instant};
 
 /// A lifetime of one second is over by then, also where seconds are counted whole.
@@ -65,6 +65,19 @@ fn an_app_that_is_back_is_noticed_and_begins_without_failures() {
     until_past(again, AFTER_A_SECOND);
     vacpack.get("/page");
     until("a refresh at once", || (origin.fetches("/page") == 4).then_some(()));
+}
+
+#[test]
+fn a_client_of_http_2_has_it_refreshed_as_well() {
+    let origin = Origin::start();
+    origin.serve_in_turn("/page", [Answer::html("first").fresh(WINDOW), Answer::html("second").fresh(WINDOW)]);
+    let vacpack = holding_a_stale_page(&origin, "");
+    let mut client = H2Client::connect(vacpack.address());
+    let stale = client.ask(&Call::get("/page"));
+    assert_eq!((stale.text().as_str(), stale.outcome()), ("first", "stale"));
+    until("the refresh", || (origin.fetches("/page") == 2).then_some(()));
+    assert_eq!(origin.last("/page").field("Host"), Some(HOST));
+    until("its answer", || (client.ask(&Call::get("/page")).text() == "second").then_some(()));
 }
 
 #[test]
