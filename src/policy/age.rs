@@ -20,9 +20,11 @@ pub fn corrected_initial_age(response: &HeaderMap, now: SystemTime) -> Duration 
 }
 
 /// `max(0, response_time - date_value)`, in whole seconds as `Date` is; none without a valid
-/// `Date`, or one in the future.
+/// `Date`, or one in the future. Of several lines, which a singleton must not have (RFC 9110, §5.5),
+/// the oldest counts: who added the others is not known.
 fn apparent_age(response: &HeaderMap, now: SystemTime) -> Duration {
-    date::field(response, &DATE).and_then(|date| whole_seconds(now).duration_since(date).ok()).unwrap_or_default()
+    let dates = response.get_all(DATE).into_iter().filter_map(|line| date::parse(line.as_bytes()));
+    dates.min().and_then(|date| whole_seconds(now).duration_since(date).ok()).unwrap_or_default()
 }
 
 /// `date_value`; "a recipient with a clock that receives a response message without a Date header
@@ -85,10 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_date_is_the_time_of_receipt() {
+    fn of_several_dates_the_oldest_counts_and_none_to_reckon_with() {
         let mut headers = response(&[], Some(-10));
         headers.append(DATE, date::format(now()));
-        assert_eq!(corrected_initial_age(&headers, now()), Duration::ZERO);
+        headers.append(DATE, HeaderValue::from_static("yesterday"));
+        assert_eq!(corrected_initial_age(&headers, now()), Duration::from_secs(10));
         assert_eq!(date_value(&headers, now()), UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     }
 

@@ -132,6 +132,10 @@ fn govern(case: &mut Case, said: Option<Vec<Written>>) {
 fn dates_disagree(case: &mut Case) {
     let disagree = |lines: &[WrittenDate]| lines.iter().any(|line| line.text != lines[0].text);
     let invalid = || vec![WrittenDate { text: "0".to_owned(), means: None, reading: "" }];
+    if disagree(&case.date) {
+        let oldest = case.date.iter().filter_map(|line| line.means).min();
+        at_least_as_old(case, oldest);
+    }
     for lines in [&mut case.date, &mut case.expires, &mut case.last_modified] {
         if disagree(lines) {
             *lines = invalid();
@@ -207,7 +211,13 @@ fn first_of_two(case: &mut Case) {
 }
 
 fn age_from_date(case: &mut Case) {
-    let apparent = Case::instant(&case.date).and_then(|date| u64::try_from(-date).ok()).unwrap_or_default();
+    let made = Case::instant(&case.date);
+    at_least_as_old(case, made);
+}
+
+/// As what was made then, whatever `Age` says.
+fn at_least_as_old(case: &mut Case, made: Option<i64>) {
+    let apparent = made.and_then(|date| u64::try_from(-date).ok()).unwrap_or_default();
     let told = case.age.first().and_then(|age| age.means).unwrap_or_default();
     if apparent > told {
         case.age = vec![plain_age(Some(apparent.min(GREATEST)))];

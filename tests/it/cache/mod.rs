@@ -6,6 +6,7 @@ mod first_client;
 mod freshness;
 mod invalidation;
 mod keys;
+mod malformed;
 mod purges;
 mod ranges;
 mod representations;
