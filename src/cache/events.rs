@@ -15,12 +15,15 @@ pub enum Refusal {
     Aborted,
     /// It was purged while it was being fetched.
     Purged,
+    /// Its resource has as many variants as are kept, all fresh and in use.
+    TooManyVariants,
     /// The proxy sent no plan along: a defect, stated rather than guessed around.
     NoPlan,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 5] = [Self::TooLarge, Self::OverBudget, Self::Aborted, Self::Purged, Self::NoPlan];
+    pub const ALL: [Self; 6] =
+        [Self::TooLarge, Self::OverBudget, Self::Aborted, Self::Purged, Self::TooManyVariants, Self::NoPlan];
 
     pub const fn label(self) -> &'static str {
         match self {
@@ -28,6 +31,7 @@ impl Refusal {
             Self::OverBudget => "over_budget",
             Self::Aborted => "aborted",
             Self::Purged => "purged",
+            Self::TooManyVariants => "too_many_variants",
             Self::NoPlan => "no_plan",
         }
     }
@@ -42,7 +46,7 @@ pub enum EvictionCause {
     Size,
     /// Purged or invalidated.
     Purged,
-    /// More variants than `max_variants`: the oldest went, its resource stayed.
+    /// More variants than `max_variants`: the oldest that nobody missed went, its resource stayed.
     Variants,
 }
 

@@ -164,8 +164,8 @@ impl HandleMiss for Fill {
         let body = std::mem::replace(&mut self.buffer, empty).finish();
         let bytes = body.len() as u64;
         let variant = self.variant(body)?;
-        if !self.memory.store(self.plan.key, variant, self.plan.purge_epoch) {
-            self.refuse(Refusal::Purged);
+        if let Err(refusal) = self.memory.store(self.plan.key, variant, self.plan.purge_epoch) {
+            self.refuse(refusal);
             return Ok(MissFinishType::Created(0));
         }
         let _ = self.plan.outcome.set(FillOutcome::Stored { bytes });

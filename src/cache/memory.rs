@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use super::buffer::{FillBudget, Share};
 use super::clock::Moment;
-use super::events::{Events, EvictionCause};
+use super::events::{Events, EvictionCause, Refusal};
 use super::improve::{self, Backlog};
 use super::key::ResourceKey;
 use super::map::{Change, Map};
@@ -21,7 +21,7 @@ use super::purge::{PurgeLog, Since};
 use super::refreshes::Refreshes;
 use super::representation::Representation;
 use super::resource::Resource;
-use super::storage::RefreshPlan;
+use super::storage::{RefreshPlan, RequestView};
 use super::surplus::Surplus;
 use super::variant::Variant;
 use super::weight;
@@ -159,6 +159,17 @@ impl Memory {
         &self.refreshes
     }
 
+    /// The answer to this request would not be stored: see [`Resource::is_crowded`].
+    pub fn is_crowded(&self, view: &RequestView) -> bool {
+        self.peek(&view.key).is_some_and(|resource| self.crowds(&resource, view))
+    }
+
+    /// The same of a resource in hand.
+    pub fn crowds(&self, resource: &Resource, view: &RequestView) -> bool {
+        let limit = self.limits.max_variants;
+        resource.variants().len() >= limit && resource.is_crowded(view, limit, Moment::now())
+    }
+
     /// Lets go of what has expired or was cleared. Traffic does it too; call it on a timer, or before reading a gauge.
     pub fn settle(&self) {
         self.map.settle();
@@ -200,26 +211,28 @@ impl Memory {
         self.generations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Stores a new answer, unless its key was purged since `began`. Whether it was stored.
-    pub(super) fn store(&self, key: ResourceKey, answer: Variant, began: u64) -> bool {
+    /// Stores a new answer, unless its key was purged since `began`, or has variants that are worth more.
+    pub(super) fn store(&self, key: ResourceKey, answer: Variant, began: u64) -> Result<(), Refusal> {
         self.make_room(weight::RESOURCE + answer.weight());
         answer.bear(self.surplus.written());
-        let now = Instant::now();
+        let now = Moment::now();
         let limit = self.limits.max_variants;
         self.purges.write(began, |since| {
             if since.purged(&answer.subject(&key)) {
-                return false;
+                return Err(Refusal::Purged);
             }
-            self.map.change(key, |before| {
+            let stored = self.map.change(key, |before| {
                 let answer = Arc::new(answer.inheriting(before));
+                let Some((resource, dropped)) = Resource::storing(before, answer.clone(), limit, now) else {
+                    return Change::Leave;
+                };
                 if answer.codings().len() > 1 {
                     self.note_surplus(key, &answer);
                 }
-                let (resource, dropped) = Resource::storing(before, answer, limit, now);
                 (0..dropped).for_each(|_| self.events.evicted(EvictionCause::Variants, 0));
                 Change::Put(resource)
             });
-            true
+            stored.then_some(()).ok_or(Refusal::TooManyVariants)
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::clock::Moment;
 use super::storage::RequestView;
 use super::variant::Variant;
 use super::weight;
@@ -42,14 +43,34 @@ impl Resource {
         self.variants.iter().find(|variant| variant.generation == generation)
     }
 
-    /// A resource with one more answer: it replaces the one of its kind, and beyond `limit` the oldest go. How many did.
-    pub(super) fn storing(before: Option<&Self>, answer: Arc<Variant>, limit: usize, now: Instant) -> (Self, usize) {
+    /// A resource with one more answer, which replaces the one of its kind, and how many others made room for it: beyond
+    /// `limit` the oldest of those that can be spared. `None` if none can be.
+    pub(super) fn storing(
+        before: Option<&Self>,
+        answer: Arc<Variant>,
+        limit: usize,
+        now: Moment,
+    ) -> Option<(Self, usize)> {
         let kept = before.map_or(&[][..], |resource| resource.variants());
-        let others = kept.iter().filter(|one| !one.is_of_the_kind_of(&answer) && one.retained_until() > now).cloned();
-        let mut variants: Vec<_> = std::iter::once(answer.clone()).chain(others).collect();
-        let dropped = variants.len().saturating_sub(limit.max(1));
-        variants.truncate(limit.max(1));
-        (Self::of(variants), dropped)
+        let others =
+            kept.iter().filter(|one| !one.is_of_the_kind_of(&answer) && one.retained_until() > now.steady).cloned();
+        let mut others: Vec<_> = others.collect();
+        let mut dropped = 0;
+        while others.len() >= limit.max(1) {
+            let spared = others.iter().rposition(|one| one.can_be_spared(now))?;
+            others.remove(spared);
+            dropped += 1;
+        }
+        Some((Self::of(std::iter::once(answer).chain(others).collect()), dropped))
+    }
+
+    /// Nothing here answers this request, and what would is not going to be stored: there are as many variants as are
+    /// kept, and each is worth more than one that nobody has asked for yet.
+    pub fn is_crowded(&self, view: &RequestView, limit: usize, now: Moment) -> bool {
+        let in_use = |one: &&Arc<Variant>| one.retained_until() > now.steady && !one.can_be_spared(now);
+        self.variants.len() >= limit.max(1)
+            && self.select(view).is_none()
+            && self.variants.iter().filter(in_use).count() >= limit.max(1)
     }
 
     /// With a variant in the place of the one of its generation.

@@ -229,6 +229,11 @@ impl Variant {
         stored
     }
 
+    /// It answers nobody without the app, or has answered nobody so far: where room is needed, it may go.
+    pub fn can_be_spared(&self, now: Moment) -> bool {
+        self.hits() == 0 || !self.stored_freshness(now).is_fresh(now.wall)
+    }
+
     /// Until when it can be of use at all: fresh, served stale, or confirmed by a 304.
     pub fn retained_until(&self) -> Instant {
         let freshness = &self.freshness;

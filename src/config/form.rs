@@ -13,6 +13,7 @@ use crate::cdn::{is_settable, is_tag};
 use crate::header::media_type;
 use crate::header::token::is_token;
 use crate::metrics::config::{ConstantLabels, LabelProblem};
+use crate::policy::normalise::Mapping;
 use crate::upstream::Address;
 
 impl Form {
@@ -21,12 +22,14 @@ impl Form {
         match self {
             Self::Any => "a text",
             Self::CookieName => "a cookie name",
-            Self::FieldName | Self::RemovableField | Self::SettableField => "a field name",
+            Self::FieldName | Self::NormalisedField | Self::RemovableField | Self::SettableField => "a field name",
             Self::FieldValue => "a field value",
             Self::File => "a file path",
             Self::Host => "a host",
             Self::HostGlob => "a host pattern",
             Self::Label => "a label name",
+            Self::Language => "a language tag",
+            Self::Mapping => "a value, or `pattern -> value`",
             Self::MediaRange => "a media type",
             Self::Method => "a method",
             Self::NameGlob => "a name pattern",
@@ -59,10 +62,13 @@ impl Form {
             Self::Host => plain_host(text),
             Self::HostGlob => host(text),
             Self::Label => label(text),
+            Self::Language => language(text),
+            Self::Mapping => mapping(text),
             Self::MediaRange => media_range(text),
             Self::Method => method(text),
             Self::NameGlob => glob(text, false).map(drop),
             Self::Network => network(text),
+            Self::NormalisedField => normalised(text),
             Self::PathGlob => path(text),
             Self::RouteName => route_name(text),
             Self::Secret => match text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -147,6 +153,33 @@ fn settable(text: &str) -> Result<(), Refusal> {
     }
 }
 
+/// RFC 5646, section 2.1: subtags of up to eight letters and digits, the language first.
+fn language(text: &str) -> Result<(), Refusal> {
+    let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    match text.split('-').all(subtag) && text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        true => Ok(()),
+        false if text.contains('_') => refuse_with("its parts are joined by `-`", &text.replace('_', "-")),
+        false => refuse("a tag such as \"de\" or \"pt-BR\""),
+    }
+}
+
+fn mapping(text: &str) -> Result<(), Refusal> {
+    Mapping::new([text])
+        .map(drop)
+        .map_err(|problem| Refusal { why: "not usable in a list of values", fix: Some(problem.to_string()) })
+}
+
+/// Fields that mean something to vacpack itself, or say who is asking, are not a list's to change.
+fn normalised(text: &str) -> Result<(), Refusal> {
+    const OURS: [&str; 5] = ["accept-encoding", "authorization", "cache-control", "host", "range"];
+    settable(text)?;
+    let lower = text.to_ascii_lowercase();
+    match OURS.contains(&lower.as_str()) || lower.starts_with("if-") || lower.starts_with("x-forwarded-") {
+        true => refuse("this field decides what is answered, to whom; it is passed on as it is"),
+        false => Ok(()),
+    }
+}
+
 fn method(text: &str) -> Result<(), Refusal> {
     token(text, "a method is one word")?;
     // RFC 9110, section 9.1: methods are case-sensitive, and all that are registered are upper-case.
@@ -224,7 +257,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        let table: [(Form, &[&str], &[&str]); 16] = [
+        let table: [(Form, &[&str], &[&str]); 19] = [
             (Form::CookieName, &["currency", "a.b"], &["", "a b", "a=b", "a;"]),
             (Form::FieldName, &["Accept-Language", "x"], &["", "a b", "a:", "\u{e9}"]),
             (
@@ -236,6 +269,13 @@ mod tests {
             (Form::FieldValue, &["", "a b", "caf\u{e9}"], &["a\r\nb", "a\0"]),
             (Form::Host, &["shop.example", "[::1]:80", "A.b"], &["", "http://a", "a/b", "a@b", "a b"]),
             (Form::HostGlob, &["*.example.com", "shop", "{a,b}.c"], &["", "a:80", "http://a", "[a"]),
+            (Form::Language, &["en", "pt-BR", "zh-Hant-TW"], &["", "de_AT", "-", "en-", "1a", "toolonglanguage"]),
+            (Form::Mapping, &["EUR", "*bot* -> bot", "two words"], &["", "->", "a ->", "[a -> b", "\u{e9}"]),
+            (
+                Form::NormalisedField,
+                &["X-Currency", "Cookie", "User-Agent"],
+                &["Host", "Authorization", "If-Match", "Accept-Encoding", "Content-Length", "a b"],
+            ),
             (Form::Label, &["team", "_x1"], &["", "1a", "a-b", "__a", "le", "route"]),
             (
                 Form::MediaRange,

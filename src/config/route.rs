@@ -19,6 +19,7 @@ use crate::encode::{Levels, Live};
 use crate::header::Coding;
 use crate::header::media_type::Pattern;
 use crate::negotiate::{Breach, Offer};
+use crate::policy::normalise::{DeviceRule, Languages, Mapping, Normalise};
 use crate::policy::{Rules, SetCookie};
 use crate::proxy::{Matcher, RequestHeaderRules, Route, Routes};
 
@@ -70,6 +71,7 @@ fn resolve(table: &Table, route: &Table) -> Route {
         live: live(own.section("compression")),
         cache: cache_rules(cache, all.section("cache").list("targets")),
         key: key_rules(cache.section("key")),
+        normalise: normalise(cache.section("normalise")),
         headers: header_rules(all.section("headers"), own.section("headers")),
         request_headers: request_headers(own.section("request_headers")),
     }
@@ -150,6 +152,28 @@ fn key_rules(key: Settings<'_>) -> KeyRules {
         sort_query: key.flag("sort_query"),
         headers: key.list("headers"),
         cookies: key.list("cookies"),
+    }
+}
+
+/// Each list was checked, element by element, as what it becomes here.
+fn normalise(rules: Settings<'_>) -> Normalise {
+    let mut fields: Vec<(HeaderName, Vec<&str>)> = Vec::new();
+    for (name, node) in rules.entries("fields") {
+        let (name, value): (HeaderName, _) = (parsed(name), node.text().unwrap_or_default());
+        match fields.last_mut().filter(|(last, _)| *last == name) {
+            Some((_, values)) => values.push(value),
+            None => fields.push((name, vec![value])),
+        }
+    }
+    let fields = fields.into_iter().filter_map(|(name, values)| Some((name, Mapping::new(values).ok()?)));
+    Normalise {
+        languages: Languages::new(rules.texts("accept_language").map(str::to_owned).collect()),
+        device: match rules.text("device_class") {
+            "header" => DeviceRule::Header,
+            "user-agent" => DeviceRule::UserAgent,
+            _ => DeviceRule::Off,
+        },
+        fields: fields.collect(),
     }
 }
 

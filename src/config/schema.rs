@@ -88,9 +88,10 @@ fn text(form: Form) -> Value {
 /// What an editor can tell while typing. `form.rs` is stricter.
 fn form_pattern(form: Form) -> Option<&'static str> {
     Some(match form {
-        Form::FieldName | Form::RemovableField | Form::SettableField | Form::CookieName => {
+        Form::FieldName | Form::NormalisedField | Form::RemovableField | Form::SettableField | Form::CookieName => {
             r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
         }
+        Form::Language => "[A-Za-z][A-Za-z0-9]{0,7}(-[A-Za-z0-9]{1,8})*",
         Form::Label => "[a-zA-Z_][a-zA-Z0-9_]*",
         Form::MediaRange => r"\+[^/\s;]+|[^/\s;+]+/[^/\s;]+",
         Form::Method => "[A-Z][A-Z0-9_-]*",
@@ -103,7 +104,7 @@ fn form_pattern(form: Form) -> Option<&'static str> {
         Form::Upstream => r"unix:.+|[^\s/]+:[0-9]+",
         Form::File | Form::Secret => ".+",
         Form::Host => r"[^\s/@]+",
-        Form::Any | Form::FieldValue | Form::HostGlob | Form::NameGlob => return None,
+        Form::Any | Form::FieldValue | Form::Mapping | Form::HostGlob | Form::NameGlob => return None,
     })
 }
 

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Explanation {
     pub request: RequestAsked,
     pub route: RouteTaken,
+    /// Fields that the route's rules change before the app, or the cache, sees them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub normalised: Vec<Field>,
     pub key: Key,
     /// What the request would get if it came now.
     pub next: Next,

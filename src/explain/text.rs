@@ -17,6 +17,9 @@ impl Display for Explanation {
             line(f, "", field)?;
         }
         line(f, "route", format_args!("{}: {}", self.route.name, self.route.because))?;
+        if !self.normalised.is_empty() {
+            line(f, "asked", format_args!("the app with {}", Fields(&self.normalised)))?;
+        }
         line(f, "key", &self.key)?;
         line(f, "next", &self.next)?;
         if let Some(entry) = &self.stored {

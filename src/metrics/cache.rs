@@ -7,16 +7,17 @@ use prometheus::IntCounter;
 use super::children::Children;
 use super::family::{
     CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
-    CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGED_OBJECTS, PURGES,
+    CACHE_OVERVARIED, CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGED_OBJECTS, PURGES,
 };
 use super::label::{EvictionCause, PurgeResult, PurgeScope};
 use super::registry::Registry;
 use super::scraped::Scraped;
-use crate::policy::{CacheOutcome, NotStored};
+use crate::policy::{CacheOutcome, NotStored, OverVarying};
 
 pub struct CacheMeters {
     requests: Children<CacheOutcome, IntCounter>,
     not_stored: Children<NotStored, IntCounter>,
+    overvaried: Children<OverVarying, IntCounter>,
     evictions: Children<EvictionCause, IntCounter>,
     purges: Children<PurgeResult, IntCounter>,
     purged: Children<PurgeScope, IntCounter>,
@@ -27,6 +28,7 @@ impl CacheMeters {
         Self {
             requests: Children::of_family(&registry.counters(&CACHE_REQUESTS)),
             not_stored: Children::of_family(&registry.counters(&CACHE_NOT_STORED)),
+            overvaried: Children::of_family(&registry.counters(&CACHE_OVERVARIED)),
             evictions: Children::of_family(&registry.counters(&CACHE_EVICTIONS)),
             purges: Children::of_family(&registry.counters(&PURGES)),
             purged: Children::of_family(&registry.counters(&PURGED_OBJECTS)),
@@ -39,6 +41,11 @@ impl CacheMeters {
 
     pub(super) fn not_stored(&self, reason: NotStored) {
         self.not_stored.of(reason).inc();
+    }
+
+    /// A response that is stored for one client only, in all likelihood.
+    pub fn overvaried(&self, field: OverVarying) {
+        self.overvaried.of(field).inc();
     }
 
     pub fn evicted(&self, cause: EvictionCause) {

@@ -98,6 +98,8 @@ families! {
         "Requests of clients, by what the cache had for them.";
     CACHE_NOT_STORED: Counter "vacpack_cache_not_stored_total" ["reason"]
         "Responses of the app that were not stored, by reason.";
+    CACHE_OVERVARIED: Counter "vacpack_cache_overvaried_total" ["field"]
+        "Responses of the app that vary by a field of which almost every client has its own value.";
     CACHE_ENTRIES: Gauge "vacpack_cache_entries" []
         "Resources in the cache.";
     CACHE_SIZE_BYTES: Gauge "vacpack_cache_size_bytes" []

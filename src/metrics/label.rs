@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use crate::header::Coding;
 use crate::header::coding::Source;
 use crate::negotiate::SkipReason;
-use crate::policy::{CacheOutcome, NotStored};
+use crate::policy::{CacheOutcome, NotStored, OverVarying};
 
 /// A label whose values are known when the program is compiled.
 pub trait Label: Copy + Sized + 'static {
@@ -192,7 +192,7 @@ macro_rules! closed {
     )+};
 }
 
-closed!(CacheOutcome, NotStored, SkipReason);
+closed!(CacheOutcome, NotStored, OverVarying, SkipReason);
 
 impl Label for Source {
     const ALL: &'static [Self] =
@@ -278,6 +278,7 @@ mod tests {
         positions_and_words_agree::<GivenUp>();
         positions_and_words_agree::<CacheOutcome>();
         positions_and_words_agree::<NotStored>();
+        positions_and_words_agree::<OverVarying>();
         positions_and_words_agree::<SkipReason>();
     }
 

@@ -5,6 +5,7 @@
 //!
 //! | question | answer | file |
 //! |---|---|---|
+//! | in which of few values is the app asked (§4.1)? | edits of the request | [`mod@normalise`] |
 //! | may the stored response answer this request (§4, §5.2.1)? | [`Lookup`] | [`mod@lookup`] |
 //! | is it the right variant (§4.1)? | [`Selector`] | [`variant`] |
 //! | does the client have it already (RFC 9110, §13)? | [`Precondition`] | [`condition`] |
@@ -34,6 +35,7 @@ pub mod freshness;
 pub mod governing;
 pub mod invalidate;
 pub mod lookup;
+pub mod normalise;
 pub mod outcome;
 pub mod overvary;
 pub mod revalidate;
@@ -52,6 +54,7 @@ pub use fields::unstored_fields;
 pub use freshness::{Freshness, FreshnessSource};
 pub use invalidate::{Target, invalidated_targets, invalidates};
 pub use lookup::{Lookup, RequestDirectives, StoredFreshness, lookup};
+pub use normalise::Normalise;
 pub use outcome::CacheOutcome;
 pub use overvary::OverVarying;
 pub use revalidate::merge_304;

@@ -79,7 +79,7 @@ pub enum NotStored {
     TooLarge,
     /// The memory budget has no room for a fill.
     OverBudget,
-    /// The resource has as many variants as are kept.
+    /// The resource has as many variants as are kept, all fresh and in use.
     TooManyVariants,
     /// A purge came while it was under way.
     Purged,
@@ -139,7 +139,13 @@ impl NotStored {
     pub const fn is_about_request(self) -> bool {
         matches!(
             self,
-            Self::Method | Self::RequestNoStore | Self::Authorization | Self::Range | Self::Truncated | Self::Purged
+            Self::Method
+                | Self::RequestNoStore
+                | Self::Authorization
+                | Self::Range
+                | Self::Truncated
+                | Self::TooManyVariants
+                | Self::Purged
         )
     }
 }

@@ -23,12 +23,14 @@ use super::edit::apply_to;
 use super::judgement::{self, Admission, Condition, Reuse};
 use super::predictor;
 use super::request::{Request, fills};
-use crate::cache::{self, FillPlan, Found, RefreshPlan, RequestView};
+use crate::cache::{self, FillPlan, Found, RefreshPlan};
 use crate::header::range::{is_byte_ranges, without_empty_suffixes};
 use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
 use crate::negotiate;
 use crate::policy::lookup::{StaleUse, ValidateReason};
-use crate::policy::{self, Freshness, Lookup, NotStored, StoreRequest, StoreResponse, StoredFreshness, Validators};
+use crate::policy::{
+    self, Freshness, Lookup, NotStored, OverVarying, StoreRequest, StoreResponse, StoredFreshness, Validators,
+};
 
 /// How often a request that waited may wait again before it goes to the app alone.
 const LOCK_RETRIES: usize = 2;
@@ -44,8 +46,15 @@ impl Proxy {
         if context.answer.forward.is_some() {
             return;
         }
-        let view = Arc::new(self.view(request, head));
-        let collapses = request.collapses(head) && !self.parts.memory.known_oversize(&view.key);
+        let memory = self.parts.memory;
+        let key = request.key(head, &self.parts.generation);
+        let resource = memory.peek(&key);
+        // Most resources have one variant, and then a hit need not copy the request's fields.
+        let selective = resource.as_ref().is_none_or(|resource| resource.is_selective());
+        let view = Arc::new(request.view_of(head, key, selective));
+        // An answer that will not be stored is worth no wait.
+        let crowded = resource.is_some_and(|resource| memory.crowds(&resource, &view));
+        let collapses = request.collapses(head) && !memory.known_oversize(&key) && !crowded;
         request.view = Some(view);
         context.answer.forward = Some(Forward::UriMiss);
 
@@ -56,13 +65,6 @@ impl Proxy {
         let predictor = collapses.then_some(predictor);
         let lock = collapses.then_some(self.parts.lock);
         session.cache.enable(self.parts.memory, None, predictor, lock, Some(options));
-    }
-
-    fn view(&self, request: &Request, head: &pingora::http::RequestHeader) -> RequestView {
-        let key = request.key(head, &self.parts.generation);
-        // Most resources have one variant, and then a hit need not copy the request's fields.
-        let selective = self.parts.memory.peek(&key).is_none_or(|resource| resource.is_selective());
-        request.view_of(head, key, selective)
     }
 
     pub(super) fn cache_key(&self, context: &Context) -> pingora::Result<CacheKey> {
@@ -193,6 +195,13 @@ impl Proxy {
             return self.refresh(&asked, response, &found, context, now);
         }
         let Admission { freshness, selector } = judgement::admission(&asked, app, rules, now)?;
+        let few = |one: &OverVarying| request.route.normalise.covers(&one.field());
+        for field in OverVarying::of(&Vary::parse(&app.headers)).filter(|one| !few(one)) {
+            self.parts.metrics.cache.overvaried(field);
+        }
+        if self.parts.memory.is_crowded(&view) {
+            return Err(NotStored::TooManyVariants);
+        }
         let coding = coding_of(response);
         let ours = app.codable;
         let plan = Arc::new(FillPlan {

@@ -199,11 +199,11 @@ impl ProxyHttp for Proxy {
         let http10 = session.req_header().version < Version::HTTP_11;
         session.set_ignore_info_resp(http10);
         intake::drop_nominated(session.req_header_mut());
-        context.request = Some(self.admit(session));
-        match intake::refuse(session.req_header(), &self.parts.limits) {
-            Some(refusal) => Err(refused(refusal.status())),
-            None => Ok(()),
+        let request = context.request.insert(self.admit(session));
+        if let Some(refusal) = intake::refuse(session.req_header(), &self.parts.limits) {
+            return Err(refused(refusal.status()));
         }
+        request.normalise(session.req_header_mut())
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {

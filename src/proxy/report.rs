@@ -36,7 +36,7 @@ impl Proxy {
             // That of a request whose answer was stale has been made repeatable.
             version: if session.is_http2() { Version::HTTP_2 } else { head.version },
             client: request.client.address,
-            user_agent: field("user-agent"),
+            user_agent: request.user_agent.as_ref().map(|value| value.as_bytes()),
             request_id: field("x-request-id"),
             traceparent: field("traceparent"),
             status: session.response_written().map(|written| written.status),
@@ -102,6 +102,7 @@ fn storing(context: &Context) -> Storing {
             Refusal::TooLarge => NotStored::TooLarge,
             Refusal::OverBudget => NotStored::OverBudget,
             Refusal::Purged => NotStored::Purged,
+            Refusal::TooManyVariants => NotStored::TooManyVariants,
             Refusal::Aborted | Refusal::NoPlan => NotStored::Truncated,
         }),
         None => Storing::Refused(NotStored::Truncated),

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, RANGE, UPGRADE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderValue, RANGE, UPGRADE, USER_AGENT};
 use http::{Method, Version};
 use pingora::http::RequestHeader;
 
+use super::edit::apply_to_request;
 use super::forward::{Client, X_FORWARDED_HOST};
 use super::route::{Route, Routes};
 use crate::cache::{self, Partition, RequestView, ResourceKey};
@@ -26,6 +27,8 @@ pub struct Request {
     pub facts: RequestFacts,
     pub directives: RequestDirectives,
     pub websocket: bool,
+    /// As the client sent it; what the app is asked with may be another one.
+    pub user_agent: Option<HeaderValue>,
     /// Where the answer is stored, or would be; None where the cache is not asked.
     pub view: Option<Arc<RequestView>>,
 }
@@ -42,6 +45,7 @@ impl Request {
             host,
             facts: facts(head),
             websocket: is_websocket(head),
+            user_agent: head.headers.get(USER_AGENT).cloned(),
             view: None,
         }
     }
@@ -52,6 +56,15 @@ impl Request {
             return Some(Forward::Bypass);
         }
         (!matches!(*method, Method::GET | Method::HEAD)).then_some(Forward::Method)
+    }
+
+    /// Cuts the fields of a request that may be answered from the cache down to the values that the route lists.
+    pub fn normalise(&self, head: &mut RequestHeader) -> pingora::Result<()> {
+        let rules = &self.route.normalise;
+        if rules.is_off() || self.passes_by(&head.method).is_some() {
+            return Ok(());
+        }
+        apply_to_request(rules.edits(&head.headers), head)
     }
 
     /// The key of the resource it asks for.

@@ -15,7 +15,7 @@ use super::edit::apply_to;
 use super::failure::Failure;
 use super::forward;
 use crate::cdn;
-use crate::header::{CacheStatus, Forward, cache_status::CACHE_STATUS};
+use crate::header::{CacheStatus, Forward, Vary, cache_status::CACHE_STATUS};
 use crate::metrics::Phase;
 use crate::policy::SetCookie;
 
@@ -48,6 +48,7 @@ impl Proxy {
             response.status,
         );
         apply_to(&edits, response)?;
+        apply_to(request.route.normalise.vary(&Vary::parse(&response.headers)), response)?;
         Dated::keep(session.as_downstream().stream(), response.headers.get(DATE));
         response.append_header(VIA, via(context))?;
         if self.parts.status_header {

@@ -12,7 +12,7 @@ use crate::cdn::HeaderRules;
 use crate::encode::Live;
 use crate::header::Coding;
 use crate::negotiate::Offer;
-use crate::policy::Rules;
+use crate::policy::{Normalise, Rules};
 
 /// Everything that is decided by the route, resolved: nothing is looked up elsewhere at request time.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub struct Route {
     pub matcher: Matcher,
     pub cache: Rules,
     pub key: KeyRules,
+    pub normalise: Normalise,
     pub offer: Offer,
     /// `offer.codings`, shared with each lookup.
     pub codings: Arc<[Coding]>,

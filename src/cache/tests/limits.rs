@@ -51,6 +51,43 @@ async fn what_does_not_come_to_its_end_is_not_stored() {
 }
 
 #[tokio::test]
+async fn what_is_fresh_and_in_use_makes_no_room() {
+    let site = site_with(SMALL);
+    let of = |language: &'static str| FillPlan {
+        selector: selector("accept-language", &headers(&[("accept-language", language)])),
+        purge_epoch: site.memory.purge_epoch(),
+        ..plan("/a", Identity)
+    };
+    let view = |language: &'static str| view("/a", "", &[("accept-language", language)]);
+    let languages = || {
+        let resource = site.memory.peek(&key("/a")).unwrap();
+        let said =
+            |one: &Arc<Variant>| String::from_utf8(one.selector.values().next().unwrap().unwrap().into()).unwrap();
+        resource.variants().iter().map(said).collect::<Vec<_>>()
+    };
+    for language in ["a", "b"] {
+        site.fill(of(language), b"x").await;
+        assert!(site.get_as(view(language)).await.is_some());
+    }
+    assert!(site.memory.is_crowded(&view("c")) && !site.memory.is_crowded(&view("a")));
+    assert_eq!(site.fill(of("c"), b"x").await, FillOutcome::Refused(Refusal::TooManyVariants));
+    assert_eq!(languages(), ["b", "a"]);
+    // A new answer of their own kind replaces them all the same, and has been asked for by nobody yet.
+    site.fill(of("a"), b"y").await;
+    assert_eq!(languages(), ["a", "b"]);
+    assert!(!site.memory.is_crowded(&view("c")));
+    site.fill(of("c"), b"x").await;
+    assert_eq!(languages(), ["c", "b"], "the one in use stays, though it is older");
+    // Stale is as good as gone.
+    assert!(site.get_as(view("c")).await.is_some());
+    assert!(site.memory.is_crowded(&view("d")));
+    site.memory.sweep(&Scope::Resource(key("/a")), Effect::Expire);
+    assert!(!site.memory.is_crowded(&view("d")));
+    site.fill(of("d"), b"x").await;
+    assert_eq!(languages(), ["d", "c"], "the oldest first");
+}
+
+#[tokio::test]
 async fn the_oldest_variant_makes_room() {
     let site = site_with(SMALL);
     for language in ["a", "b", "c"] {

@@ -46,6 +46,29 @@ const KEY: &[Key] = &[
     ),
 ];
 
+const NORMALISED: &[Key] = &[
+    Key::new(
+        "accept_language",
+        Kind::List(&Kind::Text(Form::Language)),
+        "[]",
+        "The languages that the app speaks, the default first: `Accept-Language` becomes one of them (RFC 4647, lookup).",
+    )
+    .example(r#"["en", "de", "fr"]"#),
+    Key::new(
+        "device_class",
+        Kind::Word(&["off", "header", "user-agent"]),
+        r#""off""#,
+        "\"header\" tells the app in `X-Device-Class`: desktop, mobile, tablet or bot; \"user-agent\" also puts a typical `User-Agent` of the class in place of the client's.",
+    ),
+    Key::new(
+        "fields",
+        Kind::Map { name: Form::NormalisedField, value: &Kind::List(&Kind::Text(Form::Mapping)) },
+        "{}",
+        "By field, its values, or `pattern -> value`; the first that fits, and without one the field goes.",
+    )
+    .example(r#"{ X-Currency = ["EUR", "USD", "* -> EUR"] }"#),
+];
+
 const ENABLED: Key = Key::new("enabled", Kind::Bool, "true", "Keep answers that RFC 9111 lets us keep.");
 const DEFAULT_TTL: Key = Key::new(
     "default_ttl",
@@ -72,6 +95,12 @@ const NEGATIVE: Key = Key::new(
 );
 const CACHE_KEY: Key = Key::table("key", KEY, "What, beside scheme, host, path and query, tells two answers apart.");
 
+const NORMALISE: Key = Key::table(
+    "normalise",
+    NORMALISED,
+    "Fields of cacheable requests that are cut down to few values before the app sees them, so that its `Vary` makes few variants.",
+);
+
 pub(super) const KEYS: &[Key] = &[
     ENABLED,
     Key::new(
@@ -97,11 +126,12 @@ pub(super) const KEYS: &[Key] = &[
     HEURISTIC,
     NEGATIVE,
     CACHE_KEY,
+    NORMALISE,
     Key::new(
         "max_variants",
         Kind::Integer { min: 1, max: 1024 },
         "16",
-        "The most variants of one resource that the app's `Vary` may make.",
+        "The most variants of one resource that the app's `Vary` may make; those in use stay.",
     ),
     Key::new(
         "generation",
@@ -140,4 +170,5 @@ pub(super) const ROUTE: &[Key] = &[
     HEURISTIC,
     NEGATIVE,
     CACHE_KEY,
+    NORMALISE,
 ];

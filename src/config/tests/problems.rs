@@ -123,6 +123,13 @@ fn one_mistake_at_a_time() {
             "both `keep_query` and `ignore_query`",
             "keep one of them",
         ),
+        ("[cache.normalise]\naccept_language = [\"de_AT\"]\n", "its parts are joined by `-`", "write \"de-AT\""),
+        ("[cache.normalise]\nfields = { Host = [\"a\"] }\n", "decides what is answered", ""),
+        (
+            "[cache.normalise]\nfields = { X-A = [\"a ->\"] }\n",
+            "not usable in a list of values",
+            "an empty value or pattern",
+        ),
         ("[cache.key]\nhost = \"http://a\"\n", "a host, not a URL", ""),
         ("[admin]\ntoken_file = \"/nowhere/token\"\n", "cannot take a token from /nowhere/token", ""),
         ("[cache]\ngeneration = \"${NONE}\"\n", "NONE is not set", "set it, or write ${NONE:-default}"),

@@ -7,6 +7,7 @@ use http::Method;
 use super::super::Config;
 use super::{loaded, warnings};
 use crate::cache::KeyParts;
+use crate::policy::normalise::{DeviceRule, Mapping};
 use crate::proxy::Route;
 
 fn route<'a>(config: &'a Config, path: &str) -> &'a Route {
@@ -74,6 +75,24 @@ fn a_route_keeps_parameters_and_names_its_host() {
     assert_eq!(key("/a?x=1&id=2&utm_id=3"), "shop.example id=2", "kept here, and not ignored above");
     assert_eq!(key("/b?x=1"), "www.shop.example -");
     assert_eq!(key("/c?x=1&utm_id=3"), "www.shop.example x=1");
+}
+
+#[test]
+fn normalisers_are_inherited_and_their_lists_kept_in_order() {
+    let config = loaded(
+        "[cache.normalise]\naccept_language = [\"en\", \"de\"]\n\
+         fields = { X-B = [\"*b* -> b\", \"a\"], X-A = [\"z\", \"y\", \"* -> x\"] }\n\
+         [[route]]\nname = \"a\"\nmatch.path = \"/a\"\ncache.normalise = { accept_language = [], device_class = \"header\" }\n",
+    )
+    .config;
+    let (own, rest) = (&route(&config, "/a").normalise, &route(&config, "/b").normalise);
+    assert!(own.languages.is_none() && rest.languages.is_some());
+    assert_eq!((own.device, rest.device), (DeviceRule::Header, DeviceRule::Off));
+    assert_eq!(own.fields, rest.fields);
+    let mapping = |name: &str| &rest.fields.iter().find(|(field, _)| field == name).unwrap().1;
+    assert_eq!(*mapping("x-a"), Mapping::new(["z", "y", "* -> x"]).unwrap());
+    assert_eq!(*mapping("x-b"), Mapping::new(["*b* -> b", "a"]).unwrap());
+    assert!(route(&loaded("").config, "/").normalise.is_off());
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn hit() -> Explanation {
             fields: vec![field("accept", "x")],
         },
         route: RouteTaken { name: "pages".into(), because: "path /p, host *.h".into() },
+        normalised: vec![field("accept-language", "de")],
         key: Key {
             hash: "ab".into(),
             scheme: "http".into(),
@@ -97,6 +98,7 @@ fn a_hit_reads_from_the_answer_to_its_origin() {
 GET http://h/p?b=1&utm=2
            accept: x
   route    pages: path /p, host *.h
+  asked    the app with accept-language: de
   key      ab = http://h/p?b=1 (sent: ?b=1&utm=2), generation 7, x-tenant: t, cookies currency
   next     hit (304): what is stored is fresh; br, as it is stored
   stored   2 of at most 16 variants, 1,400,000 B in all

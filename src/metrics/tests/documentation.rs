@@ -9,7 +9,7 @@ use crate::metrics::{
     Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Transcoding, UpstreamError,
 };
 use crate::negotiate::SkipReason;
-use crate::policy::{CacheOutcome, NotStored};
+use crate::policy::{CacheOutcome, NotStored, OverVarying};
 
 const PAGE: &str = include_str!("../../../conf/metrics.md");
 const TROUBLES: &str = include_str!("../../../conf/troubleshooting.md");
@@ -44,6 +44,7 @@ fn every_label_value_is_documented() {
         .chain(words::<SkipReason>())
         .chain(words::<NotStored>())
         .chain(words::<Downgrade>())
+        .chain(words::<OverVarying>())
         .chain(words::<EvictionCause>())
         .chain(words::<UpstreamError>())
         .chain(words::<Phase>())

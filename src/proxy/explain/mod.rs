@@ -25,7 +25,7 @@ use crate::explain::{
     Explanation, Field, Key, Next, Outcome, Question, QuestionProblem, RequestAsked, RouteTaken, needs, on_forward,
     on_lookup, on_not_stored,
 };
-use crate::header::{Forward, Vary};
+use crate::header::{Edit, Forward, Vary};
 use crate::policy::{Lookup, NotStored, OverVarying};
 
 /// What the answer to a question depends on.
@@ -75,9 +75,10 @@ impl Scene<'_> {
         supposed: Option<&Supposed>,
         now: SystemTime,
     ) -> Result<Explanation, QuestionProblem> {
-        let head = head_of(question)?;
+        let mut head = head_of(question)?;
         let client = Client::imagined(question.is_https(), &head.headers);
         let request = Request::of(&head, client, self.routes);
+        request.normalise(&mut head).map_err(|error| QuestionProblem::Field(error.to_string()))?;
         let asking = Asking { scene: self, head, request, now };
         Ok(asking.explanation(question, supposed))
     }
@@ -104,6 +105,7 @@ impl Asking<'_> {
                     .collect(),
             },
             route: self.route(),
+            normalised: self.normalised(question),
             key: self.key(&view),
             next,
             stored: resource.as_ref().map(|resource| self.entry(resource, variant)),
@@ -112,6 +114,14 @@ impl Asking<'_> {
             answer: supposed.map(|supposed| self.answer(supposed)),
             warnings: self.warnings(resource.as_deref(), variant.map(|variant| &variant.head), supposed),
         }
+    }
+
+    /// The fields that the app is asked with in place of the client's own.
+    fn normalised(&self, question: &Question) -> Vec<Field> {
+        let edits = self.request.route.normalise.edits(&question.fields);
+        let names = edits.iter().map(Edit::name);
+        let changed = names.filter(|name| self.head.headers.get(*name) != question.fields.get(*name));
+        changed.map(|name| shown(name.as_str(), self.head.headers.get(name).map(|value| value.as_bytes()))).collect()
     }
 
     fn route(&self) -> RouteTaken {
@@ -200,13 +210,16 @@ impl Asking<'_> {
         let Some((memory, predictor)) = self.scene.memory else {
             return false;
         };
-        self.request.collapses(&self.head) && !memory.known_oversize(&view.key) && predictor.passes_by(&view.key)
+        let collapses =
+            self.request.collapses(&self.head) && !memory.known_oversize(&view.key) && !memory.is_crowded(view);
+        collapses && predictor.passes_by(&view.key)
     }
 
     fn last_refusal(&self, view: &RequestView) -> Option<NotStored> {
         let (memory, predictor) = self.scene.memory?;
         let oversize = memory.known_oversize(&view.key).then_some(NotStored::TooLarge);
-        oversize.or_else(|| predictor.last_refusal(&view.key))
+        let crowded = || memory.is_crowded(view).then_some(NotStored::TooManyVariants);
+        oversize.or_else(crowded).or_else(|| predictor.last_refusal(&view.key))
     }
 
     fn warnings(
@@ -218,7 +231,8 @@ impl Asking<'_> {
         let mut warnings = Vec::new();
         let any = || resource.and_then(|resource| resource.variants().first()).map(|variant| &variant.head);
         if let Some(head) = supposed.map(|supposed| &supposed.fields).or(stored).or_else(any) {
-            warnings.extend(OverVarying::of(&Vary::parse(head)).map(|one| {
+            let few = |one: &OverVarying| self.request.route.normalise.covers(&one.field());
+            warnings.extend(OverVarying::of(&Vary::parse(head)).filter(|one| !few(one)).map(|one| {
                 format!("the app says Vary: {}: almost every client makes a variant of its own", one.label())
             }));
         }

@@ -193,6 +193,31 @@ fn a_resource_with_endless_variants_stays_bounded() {
 }
 
 #[test]
+fn variants_in_use_outlast_a_flood_of_others() {
+    let origin = Origin::start();
+    origin.on_path("/a", |request| {
+        let agent = request.field("user-agent").unwrap_or_default();
+        Answer::cacheable(agent).field("Vary", "User-Agent")
+    });
+    let vacpack = Vacpack::with(&origin, "cache.max_variants = 2");
+    let call = |agent: &str| Call::get("/a").field("User-Agent", agent);
+    for agent in ["one", "two"] {
+        assert_eq!(vacpack.outcomes(&call(agent)), ["miss", "hit"], "{agent}");
+    }
+    for number in 0..10 {
+        let status = vacpack.ask(&call(&format!("bot {number}"))).cache();
+        assert_eq!((status.stored, status.detail.as_deref()), (false, Some("too_many_variants")), "{number}");
+    }
+    for agent in ["one", "two"] {
+        assert_eq!(vacpack.ask(&call(agent)).outcome(), "hit", "{agent}");
+    }
+    let metrics = vacpack.metrics_after(16);
+    assert_eq!(metrics.sum("vacpack_cache_not_stored_total", &["too_many_variants"]), 10.0);
+    assert_eq!(metrics.sum("vacpack_cache_overvaried_total", &["user-agent"]), 12.0);
+    assert_eq!(metrics.sum("vacpack_cache_evictions_total", &["variants"]), 0.0);
+}
+
+#[test]
 fn a_generation_parts_old_from_new() {
     let origin = Origin::start();
     origin.on_path("/a", naming);

@@ -7,6 +7,7 @@ mod freshness;
 mod invalidation;
 mod keys;
 mod malformed;
+mod normalising;
 mod purges;
 mod ranges;
 mod representations;

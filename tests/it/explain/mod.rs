@@ -204,6 +204,22 @@ fn variants_are_told_apart_and_personal_ones_warned_about() {
 }
 
 #[test]
+fn a_variant_too_many_is_told_before_it_is_fetched() {
+    let origin = Origin::start();
+    origin.on_path("/page", |request: &Seen| {
+        Answer::cacheable(request.field("x-shop").unwrap_or_default()).field("Vary", "X-Shop")
+    });
+    let vacpack = Vacpack::with(&origin, "cache.max_variants = 1");
+    let call = Call::get("/page").field("X-Shop", "a");
+    assert_eq!(vacpack.outcomes(&call), ["miss", "hit"]);
+    let told = explain(&vacpack, "/page", &["X-Shop: b"]);
+    assert_eq!(at(&told, "/next/outcome"), "miss", "{told}");
+    assert_eq!(at(&told, "/last_refusal/reason"), "too_many_variants", "{told}");
+    assert!(at(&told, "/warnings").contains("all 1 variants"), "{told}");
+    assert_eq!(at(&explain(&vacpack, "/page", &["X-Shop: a"]), "/next/outcome"), "hit");
+}
+
+#[test]
 fn strangers_learn_nothing_and_mistakes_are_explained() {
     let origin = Origin::start();
     let vacpack = Vacpack::with(&origin, "admin.token = \"s3cret-and-long\"");
