@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Proxy;
-use super::dated::Dated;
+use super::outlet::Outlet;
 use crate::metrics::Metrics;
 
 /// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
@@ -57,7 +57,7 @@ impl Connections {
 
     /// HTTP/1: requests one after the other. It sets the timers that the platform leaves at "for ever" *before* the first head is read.
     async fn serve_http1(&self, stream: Stream, shutdown: &ShutdownWatch) {
-        let mut session = ServerSession::new_http1(Box::new(Dated::new(stream)));
+        let mut session = ServerSession::new_http1(Box::new(Outlet::new(stream)));
         session.set_read_timeout(Some(self.limits.header_timeout));
         session.set_keepalive(keepalive(self.limits.header_timeout));
         let mut next = self.serve_one(session, shutdown, self.limits.header_timeout).await;

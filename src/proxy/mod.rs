@@ -21,7 +21,6 @@
 mod caching;
 mod connection;
 mod context;
-mod dated;
 mod delivery;
 mod edit;
 mod effort;
@@ -33,6 +32,7 @@ mod inbound;
 mod intake;
 mod judgement;
 mod outbound;
+mod outlet;
 mod predictor;
 mod purge;
 mod refresh;

@@ -10,10 +10,10 @@ use pingora::proxy::Session;
 
 use super::Proxy;
 use super::context::{Answer, Context};
-use super::dated::Dated;
 use super::edit::apply_to;
 use super::failure::Failure;
 use super::forward;
+use super::outlet::Outlet;
 use crate::cdn;
 use crate::header::{CacheStatus, Forward, Vary, cache_status::CACHE_STATUS};
 use crate::metrics::Phase;
@@ -49,7 +49,7 @@ impl Proxy {
         );
         apply_to(&edits, response)?;
         apply_to(request.route.normalise.vary(&Vary::parse(&response.headers)), response)?;
-        Dated::keep(session.as_downstream().stream(), response.headers.get(DATE));
+        Outlet::expect_head(session.as_downstream().stream(), response.headers.get(DATE));
         response.append_header(VIA, via(context))?;
         if self.parts.status_header {
             response.append_header(CACHE_STATUS, status_of(session, context).to_header())?;
@@ -74,7 +74,7 @@ impl Proxy {
             return 0;
         };
         if session.response_written().is_none() {
-            Dated::keep(session.as_downstream().stream(), None);
+            Outlet::expect_head(session.as_downstream().stream(), None);
             match failure_head(status, failure.explanation(), session.req_header().version) {
                 Ok(head) => {
                     // RFC 9110, section 9.3.2: none to HEAD. HTTP/2 would break the stream off.
