@@ -237,11 +237,12 @@ impl Memory {
     }
 
     /// Swaps in a refreshed head and lifetime, if the variant that was validated is still the one stored.
-    pub(super) fn refresh(&self, plan: &RefreshPlan) -> bool {
+    pub fn refresh(&self, plan: &RefreshPlan) -> bool {
         let at = Moment::at(plan.now);
         let refreshed = self.amend(plan.purge_epoch, plan.key, plan.generation, |resource, variant, since| {
             let mut next = variant.refreshed(&plan.head, plan.app_etag.clone(), plan.freshness, at).ok()?;
             next.tags = plan.tags.clone();
+            next.selector = plan.selector.clone();
             // Purged by what it was or by what it would become.
             let purged = since.purged(&next.subject(&plan.key));
             (!purged).then(|| Change::Put(resource.replacing(Arc::new(next))))

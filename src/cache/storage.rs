@@ -30,7 +30,7 @@ use super::sweep::Effect;
 use super::variant::Variant;
 use crate::header::{AcceptEncoding, Coding, EntityTag};
 use crate::negotiate::Selection;
-use crate::policy::{Freshness, StoredFreshness};
+use crate::policy::{Freshness, Selector, StoredFreshness};
 
 /// What a lookup has to know of the request. Travels in the cache key's extensions, see [`cache_key`].
 #[derive(Clone, Debug)]
@@ -87,6 +87,8 @@ pub struct RefreshPlan {
     pub head: HeaderMap,
     pub app_etag: Option<EntityTag>,
     pub freshness: Freshness,
+    /// Whom it answers, by the merged head.
+    pub selector: Selector,
     /// By the merged head.
     pub tags: Arc<[String]>,
     pub now: SystemTime,

@@ -42,6 +42,7 @@ pub fn on_not_stored(reason: NotStored) -> Reason {
             "cache.max_variants of it are stored, and all of them are fresh and in use: a shorter Vary, or cache.normalise"
         }
         NotStored::Purged => "a purge came while it was received",
+        NotStored::OtherValidator => "the app confirmed it by a 304 that has another ETag or Last-Modified than it has",
     };
     Reason { reason: reason.label().to_owned(), meaning: meaning.to_owned() }
 }

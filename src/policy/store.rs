@@ -83,10 +83,12 @@ pub enum NotStored {
     TooManyVariants,
     /// A purge came while it was under way.
     Purged,
+    /// §4.3.4: a 304 that names another validator than that of what it was asked about.
+    OtherValidator,
 }
 
 impl NotStored {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Disabled,
         Self::Method,
         Self::Status,
@@ -107,6 +109,7 @@ impl NotStored {
         Self::OverBudget,
         Self::TooManyVariants,
         Self::Purged,
+        Self::OtherValidator,
     ];
 
     pub const fn label(self) -> &'static str {
@@ -131,6 +134,7 @@ impl NotStored {
             Self::OverBudget => "over_budget",
             Self::TooManyVariants => "too_many_variants",
             Self::Purged => "purged",
+            Self::OtherValidator => "other_validator",
         }
     }
 

@@ -19,13 +19,12 @@ use pingora::proxy::Session;
 
 use super::Proxy;
 use super::context::{AppHead, Context};
-use super::edit::apply_to;
 use super::judgement::{self, Admission, Condition, Reuse};
 use super::predictor;
 use super::request::{Request, fills};
-use crate::cache::{self, FillPlan, Found, RefreshPlan};
+use crate::cache::{self, FillPlan, Found};
 use crate::header::range::{is_byte_ranges, without_empty_suffixes};
-use crate::header::{Coding, Edit, EntityTag, Forward, Vary, apply, date};
+use crate::header::{Coding, EntityTag, Forward, Vary, apply, date};
 use crate::negotiate;
 use crate::policy::lookup::{StaleUse, ValidateReason};
 use crate::policy::{
@@ -192,7 +191,7 @@ impl Proxy {
         let rules = &request.route.cache;
         if app.status == http::StatusCode::NOT_MODIFIED {
             let found = context.answer.found.clone().ok_or(NotStored::Status)?;
-            return self.refresh(&asked, response, &found, context, now);
+            return self.confirm(&asked, response, &found, context, now);
         }
         let Admission { freshness, selector } = judgement::admission(&asked, app, rules, now)?;
         let few = |one: &OverVarying| request.route.normalise.covers(&one.field());
@@ -228,54 +227,6 @@ impl Proxy {
         context.answer.fill = Some(plan.clone());
         let mut meta = meta_of(&plan.freshness, now, response.clone());
         meta.extensions_mut().insert(plan);
-        Ok(meta)
-    }
-
-    /// RFC 9111, section 4.3.4: the stored response, confirmed by a 304. What of it may not be stored is for this client
-    /// alone: nothing is kept of it, and the stored response stays as it was. Left to the platform, the app's tag would go
-    /// out with the bytes of a coding.
-    fn refresh(
-        &self,
-        asked: &StoreRequest,
-        response: &ResponseHeader,
-        found: &Found,
-        context: &mut Context,
-        now: SystemTime,
-    ) -> Result<CacheMeta, NotStored> {
-        let (Some(request), Some(app)) = (&context.request, &context.app.head) else {
-            return Err(NotStored::Disabled);
-        };
-        let view = request.view.clone().ok_or(NotStored::Disabled)?;
-        let rules = &request.route.cache;
-        let variant = &found.variant;
-        let edits = policy::merge_304(&variant.head, &app.headers, rules.set_cookie);
-        let mut head = variant.head.clone();
-        apply(&edits, &mut head);
-        if !head.contains_key(DATE) {
-            head.insert(DATE, date::format(now));
-        }
-        let served = confirmed_head(response, found, &edits).map_err(|_| NotStored::Status)?;
-        let merged = with_tag(&head, variant);
-        let merged = StoreResponse { status: variant.status, headers: &merged, close_delimited: false };
-        let freshness = match policy::store(asked, &merged, rules, now) {
-            Ok(freshness) => freshness,
-            Err(reason) => {
-                context.answer.not_stored = Some(reason);
-                return Ok(CacheMeta::new(now, now, 0, 0, served));
-            }
-        };
-        let tags = tags_of(&head, request).into();
-        let mut meta = meta_of(&freshness, now, served);
-        meta.extensions_mut().insert(Arc::new(RefreshPlan {
-            key: view.key,
-            generation: variant.generation,
-            head,
-            app_etag: app.etag.clone().or_else(|| variant.app_etag.clone()),
-            freshness,
-            tags,
-            now,
-            purge_epoch: context.app.purge_epoch,
-        }));
         Ok(meta)
     }
 
@@ -354,15 +305,6 @@ impl Proxy {
     }
 }
 
-/// The head of what was found, as a 304 has edited it: with the tag of its own bytes.
-fn confirmed_head(response: &ResponseHeader, found: &Found, edits: &[Edit]) -> pingora::Result<ResponseHeader> {
-    let stored = found.variant.representation(found.coding);
-    let mut head = stored.map_or_else(|| response.clone(), |representation| representation.head.clone());
-    apply_to(edits, &mut head)?;
-    head.insert_header(ETAG, found.etag.to_header())?;
-    Ok(head)
-}
-
 fn answers_from_store(phase: CachePhase) -> bool {
     use CachePhase::{Hit, Revalidated, RevalidatedNoCache, Stale, StaleUpdating};
     matches!(phase, Hit | Stale | StaleUpdating | Revalidated | RevalidatedNoCache(_))
@@ -420,23 +362,14 @@ fn stored_head(app: &AppHead, rules: &policy::Rules, now: SystemTime) -> HeaderM
 }
 
 /// The tags by which it is purged: the app's, and the operator's.
-fn tags_of(head: &HeaderMap, request: &Request) -> Vec<String> {
+pub(super) fn tags_of(head: &HeaderMap, request: &Request) -> Vec<String> {
     let mut tags = crate::cdn::tags(head);
     let ours = request.route.headers.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect::<Vec<_>>();
     tags.extend(ours);
     tags
 }
 
-/// The head as the app would send it, for rules that ask whether it has a validator.
-fn with_tag(head: &HeaderMap, variant: &cache::Variant) -> HeaderMap {
-    let mut head = head.clone();
-    if let Some(tag) = &variant.app_etag {
-        apply([Edit::Set(ETAG, tag.to_header())], &mut head);
-    }
-    head
-}
-
-fn meta_of(freshness: &Freshness, now: SystemTime, head: ResponseHeader) -> CacheMeta {
+pub(super) fn meta_of(freshness: &Freshness, now: SystemTime, head: ResponseHeader) -> CacheMeta {
     let stored: StoredFreshness = freshness.stored(now);
     let seconds = |span: std::time::Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
     CacheMeta::new(

@@ -19,6 +19,7 @@
 //! ```
 
 mod caching;
+mod confirm;
 mod connection;
 mod context;
 mod delivery;

@@ -132,6 +132,7 @@ async fn a_304_during_a_derivation_is_not_undone_by_it() {
     let before = &resource.variants()[0];
     let made = Representation::derived(before.common(), Gzip, encode(&text(10_000), Gzip)).unwrap();
     let refresh = RefreshPlan {
+        selector: Selector::default(),
         tags: [].into(),
         key: key("/a"),
         generation: before.generation,

@@ -225,6 +225,7 @@ async fn a_304_meanwhile_is_not_undone_and_keeps_the_tag() {
     site.fill(FillPlan { app_etag: Some(strong("v1")), ..plan("/a", Brotli) }, &body).await;
     let (before, began) = (site.variant("/a"), site.memory.purge_epoch());
     let refresh = |from: &str| RefreshPlan {
+        selector: Selector::default(),
         tags: [].into(),
         key: key("/a"),
         generation: before.generation,

@@ -68,6 +68,7 @@ async fn a_304_refreshes_what_is_stored() {
     let found = meta.extensions().get::<Found>().unwrap().clone();
     cache.cache_found(meta, handler, HitStatus::Expired);
     let refresh = RefreshPlan {
+        selector: Selector::default(),
         tags: [].into(),
         key: key("/a"),
         generation: found.variant.generation,

@@ -89,6 +89,7 @@ async fn a_soft_purge_leaves_it_stale_and_a_304_makes_it_fresh() {
     let refresh = |purge_epoch| {
         let variant = &hit.found().variant;
         Arc::new(RefreshPlan {
+            selector: Selector::default(),
             tags: [].into(),
             key: key("/a"),
             generation: variant.generation,
@@ -213,6 +214,7 @@ async fn a_304_that_was_under_way_does_not_confirm_what_a_tag_purged_softly() {
     site.fill(FillPlan { app_etag: Some(strong("v")), ..tagged(&site, "/a", &["x"]) }, b"1").await;
     let variant = site.memory.peek(&key("/a")).unwrap().variants()[0].clone();
     let refresh = |tags: &[&str], purge_epoch| RefreshPlan {
+        selector: Selector::default(),
         key: key("/a"),
         generation: variant.generation,
         head: variant.head.clone(),

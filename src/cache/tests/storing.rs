@@ -150,6 +150,7 @@ fn refresh_of(site: &Site, path: &str) -> RefreshPlan {
         head: headers(&[("content-type", "text/plain"), ("x-from", "304")]),
         app_etag: None,
         freshness: freshness(600 * SECOND),
+        selector: Selector::default(),
         now: SystemTime::now(),
         purge_epoch: site.memory.purge_epoch(),
     }

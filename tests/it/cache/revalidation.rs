@@ -63,6 +63,61 @@ fn a_304_of_which_nothing_may_be_kept_leaves_the_coding_its_tag() {
     assert_eq!(vacpack.ask(&call).outcome(), "revalidated", "what is stored stays");
 }
 
+/// An app that says this when it is asked to confirm `/`, and `first` before.
+fn confirming(origin: &Origin, first: Answer, confirmation: Answer) {
+    origin.on_path("/", move |request| match request.field("If-None-Match") {
+        Some("\"v1\"") => confirmation.clone(),
+        _ => first.clone(),
+    });
+}
+
+#[test]
+fn a_304_for_another_tag_changes_nothing_that_is_stored() {
+    let origin = Origin::start();
+    let first = Answer::html(page(20_000)).field("ETag", "\"v1\"").fresh("max-age=0");
+    for validator in [("ETag", "\"v2\""), ("Last-Modified", MODIFIED)] {
+        let other = Answer::status(304).fresh("max-age=60").field("X-From", "304").field(validator.0, validator.1);
+        confirming(&origin, first.clone(), other);
+        let vacpack = Vacpack::before(&origin);
+        vacpack.get("/");
+        for _turn in 0..2 {
+            let response = vacpack.get("/");
+            // RFC 9111, 4.3.4: it is not about this response, and the app says that this is what the client is to get.
+            assert_eq!((response.status, response.field("ETag")), (200, Some("\"v1\"")), "{validator:?}");
+            assert_eq!((response.field("X-From"), response.content()), (None, page(20_000)), "{validator:?}");
+            assert_eq!(response.cache().detail.as_deref(), Some("other_validator"), "{validator:?}");
+        }
+    }
+}
+
+#[test]
+fn a_304_that_varies_by_more_answers_only_those_whom_it_was_for() {
+    let origin = Origin::start();
+    let confirmation = Answer::status(304).field("ETag", "\"v1\"").fresh("max-age=60").field("Vary", "X-Lang");
+    confirming(&origin, Answer::html("english").field("ETag", "\"v1\"").fresh("max-age=0"), confirmation);
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get("/");
+    assert_eq!(vacpack.get("/").outcome(), "revalidated");
+    assert_eq!(vacpack.get("/").outcome(), "hit");
+    origin.serve("/", Answer::html("deutsch").field("ETag", "\"v2\"").fresh("max-age=60").field("Vary", "X-Lang"));
+    assert_eq!(vacpack.ask(&Call::get("/").field("X-Lang", "de")).text(), "deutsch");
+    assert_eq!(vacpack.get("/").text(), "english");
+}
+
+#[test]
+fn what_a_304_says_to_one_client_is_not_kept_for_others() {
+    let origin = Origin::start();
+    let confirmation = Answer::status(304).field("ETag", "\"v1\"").field("X-User", "alice");
+    let confirmation = confirmation.fresh("max-age=60, no-cache=\"x-user\"");
+    confirming(&origin, Answer::html("page").field("ETag", "\"v1\"").fresh("max-age=0"), confirmation);
+    let vacpack = Vacpack::before(&origin);
+    vacpack.get("/");
+    assert_eq!(vacpack.get("/").field("X-User"), Some("alice"));
+    let hit = vacpack.get("/");
+    // RFC 9111, 5.2.2.4.
+    assert_eq!((hit.outcome(), hit.field("X-User")), ("hit", None));
+}
+
 #[test]
 fn who_waited_for_what_was_purged_gets_the_whole_of_it() {
     let origin = Origin::start();
