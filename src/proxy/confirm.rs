@@ -1,4 +1,5 @@
-//! What the app says of a stored answer without sending it again (RFC 9111, section 4.3.4).
+//! What the app says of a stored answer without sending it again: a 304 (RFC 9111, section 4.3.4), or the answer to a `HEAD`
+//! (section 4.3.5).
 //!
 //! The stored head is merged with what the app says now, and judged as any head from the app is: it may `Vary` by more than
 //! it did, or must not be stored any more. What of it may not be kept is for this client alone, and the stored answer stays
@@ -7,10 +8,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
-use http::header::{DATE, ETAG};
+use http::header::{CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use pingora::cache::CacheMeta;
 use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
 
 use super::Proxy;
 use super::caching::{meta_of, tags_of};
@@ -19,7 +21,7 @@ use super::edit::apply_to;
 use super::request::Request;
 use crate::cache::{Found, RefreshPlan, RequestView, Variant};
 use crate::header::{Edit, Vary, apply, date};
-use crate::policy::revalidate::freshens;
+use crate::policy::revalidate::{HeadEvidence, freshens, head_evidence};
 use crate::policy::{self, NotStored, Selector, StoreRequest, StoreResponse};
 
 impl Proxy {
@@ -47,6 +49,24 @@ impl Proxy {
                 context.answer.not_stored = Some(reason);
                 Ok(CacheMeta::new(now, now, 0, 0, served))
             }
+        }
+    }
+
+    /// A `HEAD` went to the app since what is stored is stale, and its answer says that nothing has changed: it is fresh
+    /// again. Lengths alone, without a validator, say nothing.
+    pub(super) fn freshen_by_head(&self, session: &Session, context: &Context) {
+        let client = session.req_header();
+        let Some(found) = context.answer.found.as_ref().filter(|_| client.method == Method::HEAD) else {
+            return;
+        };
+        let Some(word) = Word::about(found, context, SystemTime::now()) else {
+            return;
+        };
+        let asked = StoreRequest { method: &Method::GET, headers: &client.headers };
+        if word.is_of_the_same()
+            && let Ok(plan) = word.plan(&asked, &word.edits())
+        {
+            self.parts.memory.refresh(&plan);
         }
     }
 }
@@ -103,6 +123,17 @@ impl<'a> Word<'a> {
             purge_epoch: self.purge_epoch,
         })
     }
+
+    /// Section 4.3.5, of an answer to `HEAD`.
+    fn is_of_the_same(&self) -> bool {
+        let (variant, said) = (self.variant, &self.app.headers);
+        if self.app.status != StatusCode::OK || variant.status != StatusCode::OK || variant.app_coded {
+            return false;
+        }
+        let stored = as_sent(variant);
+        let validated = [ETAG, LAST_MODIFIED].iter().any(|name| stored.contains_key(name) && said.contains_key(name));
+        validated && head_evidence(&stored, said) == HeadEvidence::Freshens
+    }
 }
 
 /// The head of what was found, as a 304 has edited it: with the tag of its own bytes.
@@ -119,6 +150,15 @@ fn with_tag(head: &HeaderMap, variant: &Variant) -> HeaderMap {
     let mut head = head.clone();
     if let Some(tag) = &variant.app_etag {
         apply([Edit::Set(ETAG, tag.to_header())], &mut head);
+    }
+    head
+}
+
+/// The same with the length that the app would tell.
+fn as_sent(variant: &Variant) -> HeaderMap {
+    let mut head = with_tag(&variant.head, variant);
+    if let Some(length) = variant.identity_length {
+        head.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     head
 }

@@ -323,6 +323,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> Result<()> {
         self.clean_head(session, response, context)?;
+        self.freshen_by_head(session, context);
         // Before the client hears of its success: what it asks for next must not be what it just changed.
         self.invalidate(session, context);
         Ok(())

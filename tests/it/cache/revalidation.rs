@@ -119,6 +119,37 @@ fn what_a_304_says_to_one_client_is_not_kept_for_others() {
 }
 
 #[test]
+fn a_head_that_confirms_makes_it_fresh_again() {
+    let said = |length: usize, fields: &[(&str, &str)]| {
+        let answer = Answer::html(page(length)).fresh("max-age=60").field("X-From", "HEAD");
+        fields.iter().fold(answer, |answer, (name, value)| answer.field(name, value))
+    };
+    for (coding, said, outcome) in [
+        ("br", said(20_000, &[("ETag", "\"v1\"")]), "hit"),
+        ("", said(20_000, &[("ETag", "\"v1\""), ("Last-Modified", MODIFIED)]), "hit"),
+        // RFC 9111, 4.3.5: every validator that came, and the length.
+        ("br", said(20_000, &[("ETag", "\"v2\"")]), "revalidated"),
+        ("br", said(20_001, &[("ETag", "\"v1\"")]), "revalidated"),
+        ("br", said(20_000, &[]), "revalidated"),
+    ] {
+        let origin = Origin::start();
+        let first =
+            Answer::html(page(20_000)).field("ETag", "\"v1\"").field("Last-Modified", MODIFIED).fresh("max-age=0");
+        origin.on_path("/", move |request| match request.field("If-None-Match") {
+            _ if request.method == "HEAD" => said.clone(),
+            Some(_) => Answer::status(304).field("ETag", "\"v1\""),
+            None => first.clone(),
+        });
+        let vacpack = Vacpack::before(&origin);
+        vacpack.get_as("/", coding);
+        assert_eq!(vacpack.ask(&Call::head("/").accepting(coding)).status, 200);
+        let response = vacpack.get_as("/", coding);
+        assert_eq!((response.outcome(), response.content()), (outcome, page(20_000)), "{coding:?}");
+        assert_eq!(response.field("X-From"), (outcome == "hit").then_some("HEAD"));
+    }
+}
+
+#[test]
 fn who_waited_for_what_was_purged_gets_the_whole_of_it() {
     let origin = Origin::start();
     let gate = Gate::closed();
