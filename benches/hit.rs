@@ -113,6 +113,7 @@ fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
         body: Arc::default(),
         purge_epoch: 0,
         outcome: Default::default(),
+        relaying: Default::default(),
     }
 }
 
@@ -125,6 +126,7 @@ fn view(key: ResourceKey) -> Arc<RequestView> {
         codings: [Coding::Brotli, Coding::Zstd, Coding::Gzip].into(),
         partition: Partition::WHOLE,
         headers: Some(Arc::new(headers)),
+        sharing: Default::default(),
     })
 }
 

@@ -140,6 +140,7 @@ impl Resource {
             body: Arc::new(body),
             purge_epoch: 0,
             outcome: Default::default(),
+            relaying: Default::default(),
         }
     }
 }
@@ -153,6 +154,7 @@ fn view(key: ResourceKey, accept: &'static str) -> Arc<RequestView> {
         codings: [Coding::Brotli, Coding::Zstd, Coding::Gzip].into(),
         partition: Partition::WHOLE,
         headers: None,
+        sharing: Default::default(),
     })
 }
 

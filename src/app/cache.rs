@@ -98,6 +98,10 @@ impl CacheGauges for Occupancy {
     fn fills_in_flight(&self) -> u64 {
         self.0.fills_in_flight()
     }
+
+    fn shareable(&self) -> u64 {
+        self.0.live_fills() as u64
+    }
 }
 
 /// Purges a URL under the key that a request for it would have, and the rest by what is stored.

@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use pingora::apps::HttpServerOptions;
 use pingora::apps::ServerApp;
-use pingora::cache::lock::{CacheKeyLockImpl, CacheLock};
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
@@ -48,9 +47,6 @@ use memory::{Books, Shares};
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
 const PREDICTOR_SHARD: usize = 2048;
-
-/// When a fill has taken this long, the next request for the same resource may try its luck beside it.
-const LOCK_AGE: Duration = Duration::from_secs(60);
 
 /// How often memory of expired responses is given back when nobody asks for anything.
 const SETTLE_EVERY: Duration = Duration::from_secs(5);
@@ -91,11 +87,11 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let limits = limits(&config);
     // The platform wants these for the life of the process, so they are given it.
     let memory = Memory::new(limits, Arc::new(Counted::new(metrics.clone())));
+    let memory = memory.with_most_waiters(config.cache.max_waiters);
     let memory: &'static Memory = Box::leak(Box::new(match config.improve {
         Some(improve) => memory.improving(improve, encoders.clone()),
         None => memory,
     }));
-    let lock: &'static CacheKeyLockImpl = Box::leak(CacheLock::new_boxed(LOCK_AGE));
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
     metrics.watch_cache(Arc::new(Occupancy(memory)));
     let pause = Arc::new(Pause::default());
@@ -113,7 +109,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         turns: Arc::new(Turns::new(config.runtime.workers)),
         purge_from: config.cache.purge_from,
         predictor,
-        lock,
+        lock: memory,
         coalesce: config.cache.coalesce,
         generation: config.cache.generation,
         limits: config.listen.request,

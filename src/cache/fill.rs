@@ -3,7 +3,11 @@
 //! The fill sees the bytes the client sees, already coded. It never slows the response down and never fails it: over
 //! the size limit or the budget it gives up, says so once, and the client goes on receiving. What did not come to its
 //! end is dropped with the handler (RFC 9111, section 3.3: an incomplete response is not stored).
+//!
+//! Others read along while it grows ([`super::live`]). Only if such a body turns out not to be stored does the fill slow
+//! it down, to the pace of the slowest of them: the alternatives are memory without bound, and half a body.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -13,12 +17,14 @@ use http::{HeaderMap, StatusCode};
 use pingora::{Error, ErrorType, Result};
 use pingora_cache::storage::{HandleMiss, MissFinishType};
 
-use super::buffer::{Buffer, OverBudget};
+use super::buffer::OverBudget;
 use super::clock::Moment;
 use super::events::Refusal;
 use super::head::compact;
 use super::key::{Partition, ResourceKey};
+use super::live::{Body, LiveFill, Relay};
 use super::memory::Memory;
+use super::scope::Subject;
 use super::variant::{Draft, Variant};
 use crate::header::{Coding, EntityTag, Revision};
 use crate::policy::{Freshness, Selector};
@@ -55,6 +61,20 @@ pub struct FillPlan {
     pub purge_epoch: u64,
     /// What became of it, for `Cache-Status` and the log.
     pub outcome: OnceLock<FillOutcome>,
+    /// It will not be stored, but others read along to its end.
+    pub relaying: AtomicBool,
+}
+
+impl FillPlan {
+    /// What a purge that may cover it looks at.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { key: &self.key, url: &self.url, tags: &self.tags }
+    }
+
+    /// The rest of the body is for its first client alone.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self.outcome.get(), Some(FillOutcome::Refused(_))) && !self.relaying.load(Ordering::Relaxed)
+    }
 }
 
 /// What the encoder learns of the identity bytes and the fill cannot see. Set when the body ends, before `finish`.
@@ -75,7 +95,9 @@ pub enum FillOutcome {
 pub struct Fill {
     memory: &'static Memory,
     plan: Arc<FillPlan>,
-    buffer: Buffer,
+    body: Arc<Body>,
+    /// What others know of it; `None` if it is not for them, or for nobody new.
+    shared: Option<Arc<LiveFill>>,
     began: Moment,
     /// Of the bytes as they pass, if a validator will be made of them and nobody else sees the identity bytes.
     digest: Option<Box<blake3::Hasher>>,
@@ -86,31 +108,68 @@ impl Memory {
         let encoded_here = plan.codable && plan.coding != Coding::Identity;
         let mut fill = Fill {
             memory: self,
-            buffer: Buffer::new(self.fills().clone()),
+            body: Arc::new(Body::new(self.fills().clone())),
+            shared: None,
             began: Moment::at(plan.now),
             digest: (plan.app_etag.is_none() && !encoded_here).then(Box::default),
             plan,
         };
         if let Some(length) = fill.plan.length {
-            fill.admit(length)?;
-            fill.buffer.prepare(length).map_err(|over| fill.over_budget(over))?;
+            fill.admit(length).map_err(|reason| fill.refuse(reason))?;
+            fill.body.prepare(length).map_err(|OverBudget| fill.refuse(Refusal::OverBudget))?;
         }
+        fill.shared = self.announce(&fill.plan, &fill.body);
         Ok(fill)
     }
 }
 
 impl Fill {
     /// `total` bytes of body are within the limit.
-    fn admit(&self, total: u64) -> Result<()> {
+    fn admit(&self, total: u64) -> Result<(), Refusal> {
         if self.memory.limits().takes(total) {
             return Ok(());
         }
         self.memory.remember_oversize(self.plan.key);
-        Err(self.refuse(Refusal::TooLarge))
+        Err(Refusal::TooLarge)
     }
 
-    fn over_budget(&self, OverBudget: OverBudget) -> Box<Error> {
-        self.refuse(Refusal::OverBudget)
+    /// Into the buffer; what did not fit is left in the chunk.
+    fn keep(&mut self, data: &mut Bytes) -> Result<(), Refusal> {
+        self.admit((self.body.written() + data.len()) as u64)?;
+        if let Some(digest) = &mut self.digest {
+            digest.update(data);
+        }
+        self.body.write(data).map_err(|OverBudget| Refusal::OverBudget)
+    }
+
+    /// It will not be stored: that ends it, unless somebody reads along.
+    async fn outgrown(&mut self, reason: Refusal, rest: Bytes) -> Result<()> {
+        self.withdraw();
+        let relaying = self.body.outgrow();
+        // Before the outcome is known: who asks whether it was given up must not be told so in between.
+        self.plan.relaying.store(relaying, Ordering::Relaxed);
+        let refused = self.refuse(reason);
+        match relaying {
+            true => self.relay(rest).await,
+            false => Err(refused),
+        }
+    }
+
+    async fn relay(&self, data: Bytes) -> Result<()> {
+        match self.body.relay(data).await {
+            Relay::Taken => Ok(()),
+            Relay::Unwanted => {
+                self.plan.relaying.store(false, Ordering::Relaxed);
+                Err(refused(Refusal::Aborted))
+            }
+        }
+    }
+
+    /// Nobody new may share it.
+    fn withdraw(&mut self) {
+        if let Some(fill) = self.shared.take() {
+            self.memory.live().withdraw(&fill);
+        }
     }
 
     /// Said once: what comes after the first refusal is its consequence.
@@ -118,7 +177,7 @@ impl Fill {
         if self.plan.outcome.set(FillOutcome::Refused(reason)).is_ok() {
             self.memory.events().fill_refused(reason);
         }
-        Error::explain(ErrorType::Custom("FillRefused"), reason.label())
+        refused(reason)
     }
 
     fn variant(&mut self, body: Bytes) -> Result<Variant> {
@@ -151,35 +210,52 @@ impl Fill {
 
 #[async_trait]
 impl HandleMiss for Fill {
-    async fn write_body(&mut self, data: Bytes, _end: bool) -> Result<()> {
-        self.admit((self.buffer.len() + data.len()) as u64)?;
-        if let Some(digest) = &mut self.digest {
-            digest.update(&data);
+    async fn write_body(&mut self, mut data: Bytes, _end: bool) -> Result<()> {
+        if self.body.is_relay() {
+            return self.relay(data).await;
         }
-        self.buffer.write(&data).map_err(|over| self.over_budget(over))
+        match self.keep(&mut data) {
+            Ok(()) => Ok(()),
+            Err(reason) => self.outgrown(reason, data).await,
+        }
     }
 
     async fn finish(mut self: Box<Self>) -> Result<MissFinishType> {
-        let empty = Buffer::new(self.memory.fills().clone());
-        let body = std::mem::replace(&mut self.buffer, empty).finish();
-        let bytes = body.len() as u64;
-        let variant = self.variant(body)?;
-        if let Err(refusal) = self.memory.store(self.plan.key, variant, self.plan.purge_epoch) {
-            self.refuse(refusal);
+        if self.body.is_relay() {
+            self.body.relayed();
             return Ok(MissFinishType::Created(0));
         }
-        let _ = self.plan.outcome.set(FillOutcome::Stored { bytes });
-        self.memory.events().stored(self.plan.coding, bytes);
-        Ok(MissFinishType::Created(usize::try_from(bytes).unwrap_or(usize::MAX)))
+        let body = self.body.finish();
+        let bytes = body.len() as u64;
+        let variant = self.variant(body.clone())?;
+        let stored = self.memory.store(self.plan.key, variant, self.plan.purge_epoch);
+        match stored {
+            Ok(()) => {
+                let _ = self.plan.outcome.set(FillOutcome::Stored { bytes });
+                self.memory.events().stored(self.plan.coding, bytes);
+            }
+            Err(refusal) => drop(self.refuse(refusal)),
+        }
+        // Only now: who waited for the end finds it stored.
+        self.withdraw();
+        self.body.complete(body);
+        Ok(MissFinishType::Created(if stored.is_ok() { usize::try_from(bytes).unwrap_or(usize::MAX) } else { 0 }))
     }
 }
 
 impl Drop for Fill {
     fn drop(&mut self) {
+        self.withdraw();
+        self.body.abort();
         if self.plan.outcome.get().is_none() {
             self.refuse(Refusal::Aborted);
         }
     }
+}
+
+/// The platform hears it as a storage that failed, and goes on without it.
+fn refused(reason: Refusal) -> Box<Error> {
+    Error::explain(ErrorType::Custom("FillRefused"), reason.label())
 }
 
 /// RFC 9110, section 8.8.3.3: a strong tag changes whenever the content does; a digest of it is one.

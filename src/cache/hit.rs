@@ -15,7 +15,7 @@ use super::representation::Representation;
 
 /// One write to the client. A write timeout covers one write, so that a slow client of a large object is not cut off
 /// for being slow; larger slices save nothing that can be measured.
-const SLICE: usize = 128 * 1024;
+pub const SLICE: usize = 128 * 1024;
 
 /// A body in memory, held until the client has it: an entry may leave the cache meanwhile.
 pub struct Hit {

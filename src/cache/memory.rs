@@ -9,13 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use pingora_cache::lock::LockStatus;
 use tokio::sync::Semaphore;
 
 use super::buffer::{FillBudget, Share};
 use super::clock::Moment;
 use super::events::{Events, EvictionCause, Refusal};
+use super::fill::FillPlan;
 use super::improve::{self, Backlog};
 use super::key::ResourceKey;
+use super::live::LiveFills;
+use super::locks::Locks;
 use super::map::{Change, Map};
 use super::purge::{PurgeLog, Since};
 use super::refreshes::Refreshes;
@@ -75,6 +79,9 @@ pub struct Memory {
     surplus: Surplus,
     /// `None` where nothing is improved.
     backlog: Option<Arc<Backlog>>,
+    live: LiveFills,
+    locks: Locks,
+    most_waiters: usize,
 }
 
 impl Memory {
@@ -90,6 +97,9 @@ impl Memory {
             derivations: Arc::new(Semaphore::new(cores)),
             surplus: Surplus::default(),
             backlog: None,
+            live: LiveFills::default(),
+            locks: Locks::default(),
+            most_waiters: usize::MAX,
             limits,
             events,
         }
@@ -100,6 +110,11 @@ impl Memory {
     pub fn improving(self, config: improve::Config, encoders: Arc<Budget>) -> Self {
         let backlog = Arc::new(Backlog::new(config, encoders, self.events.clone()));
         Self { backlog: Some(backlog), ..self }
+    }
+
+    /// With no more than this many requests waiting for one fetch; those beyond go to the app at once.
+    pub fn with_most_waiters(self, most_waiters: usize) -> Self {
+        Self { most_waiters, ..self }
     }
 
     pub fn peek(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
@@ -147,6 +162,11 @@ impl Memory {
     /// Room in the budget of the fills for bytes of one that wait to be sent; None where there is none left.
     pub fn share(&self, bytes: u64) -> Option<Share> {
         Share::of(&self.fills, bytes)
+    }
+
+    /// Fills under way that others may share.
+    pub fn live_fills(&self) -> usize {
+        self.live.count()
     }
 
     /// This resource lately turned out larger than `max_object`: do not collapse requests on it, do not buffer it.
@@ -203,8 +223,27 @@ impl Memory {
         &self.derivations
     }
 
+    /// Nobody need wait for what will not be stored.
     pub(super) fn remember_oversize(&self, key: ResourceKey) {
         self.oversize.insert(key, ());
+        self.locks.open(&key, LockStatus::GiveUp);
+    }
+
+    pub(super) fn live(&self) -> &LiveFills {
+        &self.live
+    }
+
+    pub(super) fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    pub(super) fn most_waiters(&self) -> usize {
+        self.most_waiters
+    }
+
+    /// What is being fetched was purged since the fetch began: it is not for requests that came after.
+    pub(super) fn was_purged(&self, plan: &FillPlan) -> bool {
+        self.purges.purged_since(plan.purge_epoch, &plan.subject())
     }
 
     pub(super) fn next_generation(&self) -> u64 {

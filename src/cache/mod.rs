@@ -8,7 +8,8 @@
 //!
 //! A response is stored in the coding its first client asked for, as it streamed ([`fill`]). A client that accepts
 //! none of the stored codings gets one derived from a stored one, once, and it is kept (`derive`). A hit in a stored
-//! coding runs no codec, parses no field and copies no body (`hit`). A purge is ordered with every write by one lock
+//! coding runs no codec, parses no field and copies no body (`hit`). Who asks for what is just being fetched gets it while
+//! it comes in ([`live`]). A purge is ordered with every write by one lock
 //! ([`purge`]), so a fill, a 304 or a derivation that was under way when it came cannot bring the purged bytes back.
 //!
 //! What keeps being hit is compressed again while the CPU is idle, and swapped in place ([`improve`]). Where there is no
@@ -27,6 +28,8 @@ mod head;
 mod hit;
 pub mod improve;
 pub mod key;
+pub mod live;
+mod locks;
 mod map;
 pub mod memory;
 pub mod purge;
@@ -34,6 +37,7 @@ mod refreshes;
 pub mod representation;
 pub mod resource;
 pub mod scope;
+pub mod sharing;
 pub mod storage;
 mod streamed;
 mod surplus;
@@ -50,10 +54,12 @@ pub use events::{Derivation, Events, EvictionCause, Improvement, Refusal, Silent
 pub use fill::{BodyFacts, FillOutcome, FillPlan};
 pub use improve::{Improver, Load};
 pub use key::{KeyParts, KeyRules, Partition, ResourceKey, resource_key, url};
+pub use live::Joined;
 pub use memory::{Limits, Memory, Purged};
 pub use representation::Representation;
 pub use resource::Resource;
 pub use scope::Scope;
+pub use sharing::{Alone, Sharing};
 pub use storage::{Found, RefreshPlan, RequestView, bare_key, cache_key};
 pub use sweep::Effect;
 pub use variant::Variant;

@@ -95,7 +95,8 @@ impl Common<'_> {
         Ok((self.tagged_head(coding, &etag, length)?, etag))
     }
 
-    fn tagged_head(&self, coding: Coding, etag: &EntityTag, length: Option<u64>) -> Result<ResponseHeader> {
+    /// The head of one coding under the tag of its bytes.
+    pub fn tagged_head(&self, coding: Coding, etag: &EntityTag, length: Option<u64>) -> Result<ResponseHeader> {
         let mut fields = self.head.clone();
         if self.codable {
             if coding != Coding::Identity {

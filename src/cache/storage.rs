@@ -2,7 +2,8 @@
 //!
 //! pingora-cache runs the state machine (lookup, collapsing, stale, revalidation) and knows nothing of variants or
 //! codings: it sees one entry a resource, and gets the representation this client accepts. No streaming partial
-//! writes: a reader sees a body that is whole, or none.
+//! writes as pingora means them, where the first client reads what it writes, too: memory would have no bound. Others
+//! share a fill all the same ([`super::live`]): a lookup finds it as it finds what is stored.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_cache::key::{CacheHashKey, CompactCacheKey};
 use pingora_cache::storage::{HitHandler, MissHandler, PurgeOutcome, PurgeTarget, Storage};
@@ -25,6 +27,7 @@ use super::key::{Partition, ResourceKey};
 use super::memory::Memory;
 use super::representation::Representation;
 use super::scope::Scope;
+use super::sharing::Sharing;
 use super::streamed::Streamed;
 use super::sweep::Effect;
 use super::variant::Variant;
@@ -43,6 +46,17 @@ pub struct RequestView {
     /// Read only for variants that the app's `Vary` selects; None where nothing stored needs them, and then nothing that
     /// would need them answers.
     pub headers: Option<Arc<HeaderMap>>,
+    pub sharing: Sharing,
+}
+
+impl RequestView {
+    /// RFC 9111, section 4.1. What the app coded itself is not for a client that refuses that coding: for those the
+    /// app is asked, and its answer lives beside this one.
+    pub(super) fn is_answered_by(&self, partition: Partition, applied: Coding, selector: &Selector) -> bool {
+        self.partition == partition
+            && (applied == Coding::Identity || self.accept.accepts(applied))
+            && (selector.is_empty() || self.headers.as_ref().is_some_and(|headers| selector.matches(headers)))
+    }
 }
 
 /// pingora's key for a request: our 128 bits as its hash too, so that nothing is hashed twice and a purge that pingora
@@ -99,6 +113,9 @@ pub struct RefreshPlan {
 impl Memory {
     /// The representation for this request, made from another one if need be.
     async fn answer(&'static self, view: &RequestView) -> Option<(CacheMeta, HitHandler)> {
+        if let Some(joined) = self.join(view).await {
+            return Some(joined);
+        }
         let resource = self.peek(&view.key)?;
         let variant = resource.select(view)?;
         let stored = |coding| variant.representation(coding).map(|one| (one.clone(), false));
@@ -130,25 +147,23 @@ fn answer_streamed(variant: &Arc<Variant>, streamed: Streamed) -> (CacheMeta, Hi
     (meta, Box::new(streamed))
 }
 
-fn meta(
-    variant: &Arc<Variant>,
-    head: pingora::http::ResponseHeader,
-    coding: Coding,
-    etag: EntityTag,
-    derived: bool,
-) -> CacheMeta {
+fn meta(variant: &Arc<Variant>, head: ResponseHeader, coding: Coding, etag: EntityTag, derived: bool) -> CacheMeta {
     let freshness = variant.stored_freshness(Moment::now());
+    let mut meta = meta_of(&freshness, head);
+    meta.extensions_mut().insert(Found { variant: variant.clone(), coding, etag, derived, freshness });
+    meta
+}
+
+pub(super) fn meta_of(freshness: &StoredFreshness, head: ResponseHeader) -> CacheMeta {
     // pingora's `Age` counts from here: RFC 9111, section 4.2.3, `current_age`.
     let generated = freshness.received.checked_sub(freshness.age);
-    let mut meta = CacheMeta::new(
+    CacheMeta::new(
         freshness.fresh_until,
         generated.unwrap_or(SystemTime::UNIX_EPOCH),
         seconds(freshness.stale_while_revalidate),
         seconds(freshness.stale_if_error),
         head,
-    );
-    meta.extensions_mut().insert(Found { variant: variant.clone(), coding, etag, derived, freshness });
-    meta
+    )
 }
 
 /// pingora keeps windows in 32 bits: 136 years.

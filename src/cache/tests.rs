@@ -25,6 +25,7 @@ mod improving;
 mod limits;
 mod machine;
 mod purging;
+mod sharing;
 mod storing;
 mod surplus;
 
@@ -161,6 +162,7 @@ fn plan(path: &str, coding: Coding) -> FillPlan {
         body: Arc::default(),
         purge_epoch: 0,
         outcome: Default::default(),
+        relaying: Default::default(),
     }
 }
 
@@ -172,6 +174,16 @@ fn view(path: &str, accept: &str, fields: &[(&'static str, &str)]) -> Arc<Reques
         codings: [Brotli, Zstd, Gzip].into(),
         partition: Partition::WHOLE,
         headers: Some(Arc::new(headers(fields))),
+        sharing: Sharing::default(),
+    })
+}
+
+/// The same, of a request that shares what is fetched for others, and waits for a minute.
+fn sharing_view(path: &str, accept: &str, fields: &[(&'static str, &str)]) -> Arc<RequestView> {
+    let until = Instant::now() + 60 * SECOND;
+    Arc::new(RequestView {
+        sharing: Sharing::new(Some(until), false),
+        ..Arc::unwrap_or_clone(view(path, accept, fields))
     })
 }
 

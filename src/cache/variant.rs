@@ -133,12 +133,8 @@ impl Draft {
         revision: Option<Revision>,
         level: Option<i32>,
     ) -> Result<Variant> {
-        let applied = match Applied::parse(&self.head) {
-            Applied::Known(applied) if !self.codable => applied,
-            _ => Coding::Identity,
-        };
         let variant = Variant {
-            applied,
+            applied: applied(&self.head, self.codable),
             generation: self.generation,
             status: self.status,
             head: self.head,
@@ -189,12 +185,9 @@ impl Variant {
         self.head.get(http::header::LAST_MODIFIED)
     }
 
-    /// RFC 9111, section 4.1. What the app coded itself is not for a client that refuses that coding: for those the
-    /// app is asked, and its answer lives beside this one.
+    /// RFC 9111, section 4.1.
     pub fn answers(&self, view: &RequestView) -> bool {
-        self.partition == view.partition
-            && (self.applied == Coding::Identity || view.accept.accepts(self.applied))
-            && (self.selector.is_empty() || view.headers.as_ref().is_some_and(|headers| self.selector.matches(headers)))
+        view.is_answered_by(self.partition, self.applied, &self.selector)
     }
 
     /// Which coding answers this request: a stored one, or one to be made from those.
@@ -387,6 +380,14 @@ impl Variant {
         self.codings = representations.iter().map(|one| one.coding).collect();
         self.representations = representations;
         self
+    }
+}
+
+/// What the app itself did to a body that is not ours to code.
+pub fn applied(head: &HeaderMap, codable: bool) -> Coding {
+    match Applied::parse(head) {
+        Applied::Known(applied) if !codable => applied,
+        _ => Coding::Identity,
     }
 }
 

@@ -84,6 +84,7 @@ fn cache(cache: Settings<'_>) -> Cache {
     Cache {
         max_object: cache.size("max_object"),
         coalesce: cache.time("coalesce"),
+        max_waiters: cache.integer("max_waiters"),
         max_variants: cache.integer("max_variants"),
         generation: cache.text("generation").to_owned(),
         status_header: cache.flag("status_header"),

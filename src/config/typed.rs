@@ -63,6 +63,7 @@ pub enum BudgetSource {
 pub struct Cache {
     pub max_object: u64,
     pub coalesce: Duration,
+    pub max_waiters: usize,
     pub max_variants: usize,
     /// A part of every key.
     pub generation: String,

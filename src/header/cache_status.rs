@@ -74,7 +74,7 @@ pub struct CacheStatus {
     forward_status: Option<StatusCode>,
     ttl: Option<i64>,
     stored: bool,
-    collapsed: bool,
+    collapsed: Option<bool>,
     key: Option<String>,
     detail: Option<String>,
 }
@@ -82,15 +82,7 @@ pub struct CacheStatus {
 impl CacheStatus {
     /// Answered from the cache, without going forward (section 2.1).
     pub const fn hit() -> Self {
-        Self {
-            forward: None,
-            forward_status: None,
-            ttl: None,
-            stored: false,
-            collapsed: false,
-            key: None,
-            detail: None,
-        }
+        Self { forward: None, forward_status: None, ttl: None, stored: false, collapsed: None, key: None, detail: None }
     }
 
     /// Gone forward, and why. `hit` and `fwd` exclude each other (section 2.2).
@@ -118,10 +110,10 @@ impl CacheStatus {
         self
     }
 
-    /// The request shared another one's fetch (section 2.6). Only said of a request that went
-    /// forward.
-    pub const fn collapsed(mut self) -> Self {
-        self.collapsed = true;
+    /// The request was to share another one's fetch (section 2.6), and did, or had to make its own.
+    /// Only said of a request that went forward.
+    pub const fn collapsed(mut self, did: bool) -> Self {
+        self.collapsed = Some(did);
         self
     }
 
@@ -170,8 +162,10 @@ impl CacheStatus {
         if self.stored {
             line.push_str("; stored");
         }
-        if self.collapsed {
-            line.push_str("; collapsed");
+        match self.collapsed {
+            Some(true) => line.push_str("; collapsed"),
+            Some(false) => line.push_str("; collapsed=?0"),
+            None => {}
         }
     }
 }
@@ -220,7 +214,8 @@ mod tests {
                 CacheStatus::fwd(Forward::Stale).fwd_status(StatusCode::NOT_MODIFIED),
                 "vacpack; fwd=stale; fwd-status=304",
             ),
-            (CacheStatus::fwd(Forward::UriMiss).collapsed(), "vacpack; fwd=uri-miss; collapsed"),
+            (CacheStatus::fwd(Forward::UriMiss).collapsed(true), "vacpack; fwd=uri-miss; collapsed"),
+            (CacheStatus::fwd(Forward::UriMiss).collapsed(false), "vacpack; fwd=uri-miss; collapsed=?0"),
             (CacheStatus::fwd(Forward::Bypass).detail("set-cookie"), "vacpack; fwd=bypass; detail=set-cookie"),
             (CacheStatus::fwd(Forward::Bypass).detail("not a token"), r#"vacpack; fwd=bypass; detail="not a token""#),
             (CacheStatus::hit().key(r#"/a"b\c?é"#), r#"vacpack; hit; key="/a\"b\\c?%C3%A9""#),
@@ -228,7 +223,7 @@ mod tests {
             (CacheStatus::hit().detail(""), r#"vacpack; hit; detail="""#),
             (CacheStatus::hit().ttl(i64::MIN), "vacpack; hit; ttl=-999999999999999"),
             // Sections 2.3, 2.5, 2.6: meaningful only when it went forward.
-            (CacheStatus::hit().stored().collapsed().fwd_status(StatusCode::OK), "vacpack; hit"),
+            (CacheStatus::hit().stored().collapsed(true).fwd_status(StatusCode::OK), "vacpack; hit"),
         ];
         for (status, line) in table {
             assert_eq!(status.to_header(), line);

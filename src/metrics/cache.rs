@@ -7,9 +7,10 @@ use prometheus::IntCounter;
 use super::children::Children;
 use super::family::{
     CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
-    CACHE_OVERVARIED, CACHE_REQUESTS, CACHE_SIZE_BYTES, PURGED_OBJECTS, PURGES,
+    CACHE_OVERVARIED, CACHE_REQUESTS, CACHE_SHAREABLE_FETCHES, CACHE_SHARED_FETCHES, CACHE_SIZE_BYTES, PURGED_OBJECTS,
+    PURGES,
 };
-use super::label::{EvictionCause, PurgeResult, PurgeScope};
+use super::label::{EvictionCause, PurgeResult, PurgeScope, Sharing};
 use super::registry::Registry;
 use super::scraped::Scraped;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -18,6 +19,7 @@ pub struct CacheMeters {
     requests: Children<CacheOutcome, IntCounter>,
     not_stored: Children<NotStored, IntCounter>,
     overvaried: Children<OverVarying, IntCounter>,
+    shared: Children<Sharing, IntCounter>,
     evictions: Children<EvictionCause, IntCounter>,
     purges: Children<PurgeResult, IntCounter>,
     purged: Children<PurgeScope, IntCounter>,
@@ -29,6 +31,7 @@ impl CacheMeters {
             requests: Children::of_family(&registry.counters(&CACHE_REQUESTS)),
             not_stored: Children::of_family(&registry.counters(&CACHE_NOT_STORED)),
             overvaried: Children::of_family(&registry.counters(&CACHE_OVERVARIED)),
+            shared: Children::of_family(&registry.counters(&CACHE_SHARED_FETCHES)),
             evictions: Children::of_family(&registry.counters(&CACHE_EVICTIONS)),
             purges: Children::of_family(&registry.counters(&PURGES)),
             purged: Children::of_family(&registry.counters(&PURGED_OBJECTS)),
@@ -46,6 +49,10 @@ impl CacheMeters {
     /// A response that is stored for one client only, in all likelihood.
     pub fn overvaried(&self, field: OverVarying) {
         self.overvaried.of(field).inc();
+    }
+
+    pub(super) fn shared(&self, how: Sharing) {
+        self.shared.of(how).inc();
     }
 
     pub fn evicted(&self, cause: EvictionCause) {
@@ -69,6 +76,8 @@ pub trait CacheGauges: Send + Sync {
     fn capacity(&self) -> u64;
     /// Bytes received for responses that are not stored yet.
     fn fills_in_flight(&self) -> u64;
+    /// Fetches under way that others may share.
+    fn shareable(&self) -> u64;
 }
 
 pub(super) fn collector(source: Arc<dyn CacheGauges>) -> Scraped<dyn CacheGauges> {
@@ -79,6 +88,7 @@ pub(super) fn collector(source: Arc<dyn CacheGauges>) -> Scraped<dyn CacheGauges
             (&CACHE_SIZE_BYTES, |cache| cache.bytes()),
             (&CACHE_CAPACITY_BYTES, |cache| cache.capacity()),
             (&CACHE_FILLS_IN_FLIGHT_BYTES, |cache| cache.fills_in_flight()),
+            (&CACHE_SHAREABLE_FETCHES, |cache| cache.shareable()),
         ],
     )
 }

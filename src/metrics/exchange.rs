@@ -11,7 +11,7 @@ use http::{Method, StatusCode, Version};
 use super::Metrics;
 use super::access_log::{AccessLog, Rules};
 use super::compression::{Encoded, ratio};
-use super::label::{Label, Reused, Side, Transcoding, UpstreamError};
+use super::label::{Label, Reused, Sharing, Side, Transcoding, UpstreamError};
 use super::phases::Phases;
 use super::registry::seconds;
 use super::requests::RouteMeters;
@@ -43,6 +43,7 @@ pub struct Exchange<'a> {
     pub status: Option<StatusCode>,
     pub cache: CacheOutcome,
     pub storing: Storing,
+    pub sharing: Option<Sharing>,
     pub body: BodyCoding,
     /// What the app had coded and was decoded, and how that ended.
     pub transcoded: Option<(Source, Transcoding)>,
@@ -182,6 +183,9 @@ impl Exchange<'_> {
     fn count_request(&self, metrics: &Metrics) {
         metrics.response_bytes.of(Side::Client).inc_by(self.client_bytes);
         metrics.cache.requested(self.cache);
+        if let Some(sharing) = self.sharing {
+            metrics.cache.shared(sharing);
+        }
         self.route.requests(self.method, self.status).inc();
         let timing = self.route.timing(self.cache);
         timing.duration.observe(seconds(self.duration));
@@ -276,6 +280,7 @@ pub(super) mod sample {
             status: Some(StatusCode::OK),
             cache: CacheOutcome::Miss,
             storing: Storing::Stored(FreshnessSource::MaxAge),
+            sharing: None,
             body: BodyCoding::Encoded(Encoded {
                 coding: Coding::Brotli,
                 mode: crate::metrics::Mode::Live,

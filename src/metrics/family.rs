@@ -108,6 +108,10 @@ families! {
         "Memory that the cache may account for.";
     CACHE_FILLS_IN_FLIGHT_BYTES: Gauge "vacpack_cache_fills_in_flight_bytes" []
         "Bytes of responses that are being received for the cache now.";
+    CACHE_SHAREABLE_FETCHES: Gauge "vacpack_cache_shareable_fetches" []
+        "Responses coming in for the cache now that other requests may read along with.";
+    CACHE_SHARED_FETCHES: Counter "vacpack_cache_shared_fetches_total" ["how"]
+        "Requests of clients that found another one fetching the same, by what came of it.";
     CACHE_EVICTIONS: Counter "vacpack_cache_evictions_total" ["cause"]
         "Resources that left the cache, by cause.";
     PURGES: Counter "vacpack_purges_total" ["result"]

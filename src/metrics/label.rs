@@ -96,6 +96,20 @@ labels! {
         Identity = "identity",
     }
 
+    /// What came of it that another request was fetching the same.
+    Sharing {
+        /// It read along while the body came in.
+        Joined = "joined",
+        /// It waited for the end, and was answered from the store.
+        Waited = "waited",
+        /// As many as may wait did so already: it went to the app.
+        Crowded = "crowded",
+        /// It waited as long as it may, and went to the app.
+        Late = "late",
+        /// What came could not be shared: it went to the app.
+        Alone = "alone",
+    }
+
     /// Why an entry left the cache.
     EvictionCause {
         Expired = "expired",
@@ -270,6 +284,7 @@ mod tests {
         positions_and_words_agree::<Mode>();
         positions_and_words_agree::<Downgrade>();
         positions_and_words_agree::<EvictionCause>();
+        positions_and_words_agree::<Sharing>();
         positions_and_words_agree::<UpstreamError>();
         positions_and_words_agree::<Reused>();
         positions_and_words_agree::<Phase>();

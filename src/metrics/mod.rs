@@ -33,7 +33,8 @@ pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
 pub use label::{
-    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Reused, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Reused, Sharing, Transcoding,
+    UpstreamError,
 };
 pub use memory::MemoryGauges;
 pub use occupancy::InFlight;

@@ -1,12 +1,13 @@
 //! Between the platform's cache state machine and the pure rules: facts in, its vocabulary out.
 //!
 //! Every decision is `policy`'s or `negotiate`'s; the bytes are `cache`'s. What is here is the translation, and the way
-//! round two traps of a storage that is not read while it is written: a `HEAD` or `Range` that misses would end the fill
-//! with its own, short, answer, so it goes to the app as it is; and a condition that a *miss* would meet is not applied,
-//! so that the fill is whole.
+//! round two traps of a fill that its first client takes part in: a `HEAD` or `Range` that misses would end it with its
+//! own, short, answer, so it goes to the app as it is; and a condition that a *miss* would meet is not applied, so that
+//! the fill is whole.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, RANGE, TRANSFER_ENCODING};
@@ -22,7 +23,7 @@ use super::context::{AppHead, Context};
 use super::judgement::{self, Admission, Condition, Reuse};
 use super::predictor;
 use super::request::{Request, fills};
-use crate::cache::{self, FillPlan, Found};
+use crate::cache::{self, FillPlan, Found, Joined, Sharing};
 use crate::header::range::{is_byte_ranges, without_empty_suffixes};
 use crate::header::{Coding, EntityTag, Forward, Vary, apply, date};
 use crate::negotiate;
@@ -50,10 +51,15 @@ impl Proxy {
         let resource = memory.peek(&key);
         // Most resources have one variant, and then a hit need not copy the request's fields.
         let selective = resource.as_ref().is_none_or(|resource| resource.is_selective());
-        let view = Arc::new(request.view_of(head, key, selective));
+        let mut view = request.view_of(head, key, selective);
         // An answer that will not be stored is worth no wait.
         let crowded = resource.is_some_and(|resource| memory.crowds(&resource, &view));
         let collapses = request.collapses(head) && !memory.known_oversize(&key) && !crowded;
+        // A refresh in the background is there to ask the app.
+        if session.subrequest_ctx.is_none() {
+            view.sharing = self.sharing(request, head);
+        }
+        let view = Arc::new(view);
         request.view = Some(view);
         context.answer.forward = Some(Forward::UriMiss);
 
@@ -64,6 +70,13 @@ impl Proxy {
         let predictor = collapses.then_some(predictor);
         let lock = collapses.then_some(self.parts.lock);
         session.cache.enable(self.parts.memory, None, predictor, lock, Some(options));
+    }
+
+    /// How this request may share what is being fetched for another one.
+    fn sharing(&self, request: &Request, head: &pingora::http::RequestHeader) -> Sharing {
+        let patience = self.parts.coalesce;
+        let until = (request.shares(head) && !patience.is_zero()).then(|| Instant::now() + patience);
+        Sharing::new(until, head.headers.contains_key(RANGE))
     }
 
     pub(super) fn cache_key(&self, context: &Context) -> pingora::Result<CacheKey> {
@@ -82,6 +95,13 @@ impl Proxy {
         is_fresh: bool,
         context: &mut Context,
     ) -> Option<ForcedFreshness> {
+        if let Some(joined) = meta.extensions().get::<Joined>() {
+            // A stale response that was found before has nothing to do with this one.
+            context.answer.found = None;
+            context.answer.joined = Some(joined.clone());
+            // It was fresh when it was joined, and is not stored, so that it could be validated.
+            return Some(ForcedFreshness::ForceFresh);
+        }
         let found = meta.extensions().get::<Found>()?.clone();
         let request = context.request.as_ref()?;
         let fields = &session.req_header().headers;
@@ -223,6 +243,7 @@ impl Proxy {
             body: app.facts.clone(),
             purge_epoch: context.app.purge_epoch,
             outcome: OnceLock::new(),
+            relaying: AtomicBool::new(false),
         });
         context.answer.fill = Some(plan.clone());
         let mut meta = meta_of(&plan.freshness, now, response.clone());
@@ -237,11 +258,7 @@ impl Proxy {
             return false;
         }
         let stored = answers_from_store(session.cache.phase());
-        // What was found and is not what answers says nothing of this content.
-        let identity = match &context.answer.found {
-            Some(found) if stored => Some(&found.variant.tag),
-            _ => context.app.head.as_ref().and_then(|app| app.etag.as_ref()),
-        };
+        let identity = context.content_tag(stored);
         let fields = &session.req_header().headers;
         match judgement::condition(fields, &response.headers, identity, SystemTime::now()) {
             Condition::Holds => false,

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
-use crate::cache::{BodyFacts, FillPlan, Found};
+use crate::cache::{BodyFacts, FillPlan, Found, Joined};
 use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Phases, Reused};
 use crate::negotiate::SkipReason;
@@ -85,6 +85,8 @@ pub struct Answer {
     pub found: Option<Found>,
     /// It answers although it is stale, and the app is not asked.
     pub served_stale: bool,
+    /// The fetch for another request that answers this one, too.
+    pub joined: Option<Joined>,
     /// A condition of the request does not hold: 412.
     pub precondition_failed: bool,
     /// The tag of the client's own copy, for a 304.
@@ -97,6 +99,16 @@ pub struct Answer {
 }
 
 impl Context {
+    /// The tag of the content that answers, as identity; none while only the content could give it. What was found and is
+    /// not what answers says nothing of it.
+    pub fn content_tag(&self, stored: bool) -> Option<&EntityTag> {
+        match (&self.answer.joined, &self.answer.found) {
+            (Some(joined), _) => joined.plan.app_etag.as_ref(),
+            (None, Some(found)) if stored => Some(&found.variant.tag),
+            _ => self.app.head.as_ref().and_then(|app| app.etag.as_ref()),
+        }
+    }
+
     pub fn new() -> Self {
         Self {
             started: Instant::now(),

@@ -10,8 +10,8 @@ use super::Proxy;
 use super::context::Context;
 use super::encoding::Encoding;
 use super::failure::Failure;
-use crate::cache::{FillOutcome, Refusal};
-use crate::metrics::{BodyCoding, Cause, Encoded, ErrorType, Exchange, Mode, Phase, Storing};
+use crate::cache::{Alone, FillOutcome, Refusal};
+use crate::metrics::{BodyCoding, Cause, Encoded, ErrorType, Exchange, Mode, Phase, Sharing, Storing};
 use crate::policy::{CacheOutcome, NotStored};
 
 impl Proxy {
@@ -42,6 +42,7 @@ impl Proxy {
             status: session.response_written().map(|written| written.status),
             cache: outcome(session.cache.phase(), context),
             storing: storing(context),
+            sharing: sharing(session, context),
             body: body(context, encoded),
             transcoded,
             upstream_bytes,
@@ -89,6 +90,21 @@ fn outcome(phase: CachePhase, context: &Context) -> CacheOutcome {
     }
 }
 
+/// What came of it that another request was fetching the same.
+fn sharing(session: &Session, context: &Context) -> Option<Sharing> {
+    if context.answer.joined.is_some() {
+        return Some(Sharing::Joined);
+    }
+    let view = context.request.as_ref()?.view.as_ref()?;
+    match (view.sharing.alone(), session.cache.phase()) {
+        (_, CachePhase::Hit) if view.sharing.waited() => Some(Sharing::Waited),
+        (_, CachePhase::Hit) => session.cache.lock_duration().map(|_| Sharing::Waited),
+        (Some(Alone::Crowded), _) => Some(Sharing::Crowded),
+        (Some(Alone::Late), _) | (_, CachePhase::Disabled(NoCacheReason::CacheLockTimeout)) => Some(Sharing::Late),
+        _ => session.cache.lock_duration().map(|_| Sharing::Alone),
+    }
+}
+
 fn storing(context: &Context) -> Storing {
     if let Some(reason) = context.answer.not_stored {
         return Storing::Refused(reason);
@@ -117,9 +133,13 @@ fn body(context: &Context, encoded: Option<super::encoding::Encoded>) -> BodyCod
     if let Some(reason) = context.answer.skipped {
         return BodyCoding::Skipped(reason);
     }
-    match &context.answer.found {
-        Some(found) => BodyCoding::Stored { coding: found.coding, identity: found.variant.identity_length },
-        None => BodyCoding::None,
+    match (&context.answer.found, &context.answer.joined) {
+        (Some(found), _) => BodyCoding::Stored { coding: found.coding, identity: found.variant.identity_length },
+        (None, Some(joined)) => {
+            let identity = joined.plan.body.identity_length.get().copied();
+            BodyCoding::Stored { coding: joined.plan.coding, identity }
+        }
+        (None, None) => BodyCoding::None,
     }
 }
 

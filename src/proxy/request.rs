@@ -11,7 +11,7 @@ use pingora::http::RequestHeader;
 use super::edit::apply_to_request;
 use super::forward::{Client, X_FORWARDED_HOST};
 use super::route::{Route, Routes};
-use crate::cache::{self, Partition, RequestView, ResourceKey};
+use crate::cache::{self, Partition, RequestView, ResourceKey, Sharing};
 use crate::header::{AcceptEncoding, CacheControl, Forward};
 use crate::negotiate::RequestFacts;
 use crate::policy::RequestDirectives;
@@ -101,12 +101,21 @@ impl Request {
             codings: self.route.codings.clone(),
             partition: self.partition(head),
             headers: with_fields.then(|| Arc::new(head.headers.clone())),
+            sharing: Sharing::default(),
         }
     }
 
     /// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
     pub fn collapses(&self, head: &RequestHeader) -> bool {
         fills(head) && !self.directives.no_store && !head.headers.contains_key(AUTHORIZATION)
+    }
+
+    /// May what is fetched for another request answer this one? Not if it wants a younger answer than that, or none that
+    /// others get.
+    pub fn shares(&self, head: &RequestHeader) -> bool {
+        let asked = &self.directives;
+        let any_age = !asked.no_cache && asked.max_age.is_none() && asked.min_fresh.is_none();
+        any_age && !asked.no_store && !head.headers.contains_key(AUTHORIZATION)
     }
 }
 

@@ -163,7 +163,8 @@ fn status_of(session: &Session, context: &Context) -> CacheStatus {
         status = status.stored().ttl(seconds_left(fill.freshness.fresh_until(fill.now)));
     }
     if session.cache.lock_duration().is_some() {
-        status = status.collapsed();
+        // It waited for another one's fetch, and had to go itself.
+        status = status.collapsed(false);
     }
     match answer.not_stored {
         Some(reason) => status.detail(reason.label()),
@@ -172,7 +173,14 @@ fn status_of(session: &Session, context: &Context) -> CacheStatus {
 }
 
 fn hit(session: &Session, context: &Context) -> CacheStatus {
-    let mut status = CacheStatus::hit();
+    let mut status = match &context.answer.joined {
+        // RFC 9211, section 2.6: not in the cache yet, and asked of the app once for all of them.
+        Some(joined) => {
+            let forward = context.answer.forward.unwrap_or(Forward::UriMiss);
+            CacheStatus::fwd(forward).fwd_status(joined.plan.status).collapsed(true)
+        }
+        None => CacheStatus::hit(),
+    };
     if let Some(meta) = session.cache.maybe_cache_meta() {
         status = status.ttl(seconds_left(meta.fresh_until()));
     }

@@ -1,15 +1,12 @@
 //! Under pingora's own state machine, with its lock: what the proxy will do to it.
 
 use super::*;
-use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora_cache::lock::CacheKeyLockImpl;
 use pingora_cache::{CachePhase, HitStatus, HttpCache};
 
-fn lock() -> &'static CacheKeyLockImpl {
-    Box::leak(CacheLock::new_boxed(30 * SECOND))
-}
-
-fn cache(site: &Site, lock: &'static CacheKeyLockImpl, accept: &str) -> HttpCache {
+fn cache(site: &Site, accept: &str) -> HttpCache {
     let mut cache = HttpCache::new();
+    let lock: &'static CacheKeyLockImpl = site.memory;
     cache.enable(site.memory, None, None, Some(lock), None);
     cache.set_cache_key(cache_key(view("/a", accept, &[])));
     cache
@@ -32,14 +29,13 @@ async fn serve(cache: &mut HttpCache) -> Vec<u8> {
 #[tokio::test]
 async fn waiters_of_one_fetch_get_it_in_their_own_coding() {
     let site = site();
-    let lock = lock();
     let body = text(50_000);
-    let mut first = cache(&site, lock, "br");
+    let mut first = cache(&site, "br");
     assert!(first.cache_lookup().await.unwrap().is_none());
     assert!(!first.is_cache_locked(), "the first to ask fetches");
     first.cache_miss();
 
-    let mut second = cache(&site, lock, "gzip");
+    let mut second = cache(&site, "gzip");
     assert!(second.cache_lookup().await.unwrap().is_none());
     assert!(second.is_cache_locked(), "one key, one lock, whatever the client accepts");
     let waiter = tokio::spawn(async move {
@@ -62,7 +58,7 @@ async fn a_304_refreshes_what_is_stored() {
     let stored = FillPlan { freshness: stale, app_etag: Some(strong("v1")), ..plan("/a", Identity) };
     site.fill_raw(stored, b"body").await;
 
-    let mut cache = cache(&site, lock(), "");
+    let mut cache = cache(&site, "");
     let (meta, handler) = cache.cache_lookup().await.unwrap().unwrap();
     assert!(!meta.is_fresh(SystemTime::now()));
     let found = meta.extensions().get::<Found>().unwrap().clone();
@@ -93,8 +89,8 @@ async fn a_304_refreshes_what_is_stored() {
 async fn a_soft_purge_and_a_purge_by_pingora() {
     let site = site();
     site.fill_raw(plan("/a", Identity), b"body").await;
-    assert!(cache(&site, lock(), "br").expire().await.unwrap());
+    assert!(cache(&site, "br").expire().await.unwrap());
     assert!(!site.get("/a", "").await.unwrap().meta.is_fresh(SystemTime::now()));
-    assert!(cache(&site, lock(), "br").purge().await.unwrap());
+    assert!(cache(&site, "br").purge().await.unwrap());
     assert!(site.get("/a", "").await.is_none());
 }

@@ -115,7 +115,13 @@ pub(super) const KEYS: &[Key] = &[
         "coalesce",
         SHORT_WAIT,
         r#""5s""#,
-        "How long requests for an object wait for the one that is fetching it; \"0s\" never.",
+        "How long requests for an object wait until the one that is fetching it has something for them; \"0s\" never.",
+    ),
+    Key::new(
+        "max_waiters",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "10000",
+        "The most requests that wait for one fetch; those beyond go to the app at once.",
     ),
     Key::new(
         "targets",

@@ -6,7 +6,7 @@ use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
 use crate::metrics::{
-    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Sharing, Transcoding, UpstreamError,
 };
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -50,6 +50,7 @@ fn every_label_value_is_documented() {
         .chain(words::<Phase>())
         .chain(words::<PurgeResult>())
         .chain(words::<PurgeScope>())
+        .chain(words::<Sharing>())
         .chain(words::<GivenUp>())
         .chain(words::<Mode>())
         .chain(words::<Transcoding>());

@@ -63,6 +63,10 @@ impl CacheGauges for FixedCache {
     fn fills_in_flight(&self) -> u64 {
         u64::MAX
     }
+
+    fn shareable(&self) -> u64 {
+        2
+    }
 }
 
 struct FixedMemory;

@@ -126,7 +126,7 @@ impl StandIn {
 
     /// The client is all there is to read the app for.
     fn is_given_up(&self) -> bool {
-        matches!(self.outcome(), Some(FillOutcome::Refused(_)))
+        self.fill.as_ref().is_some_and(|fill| fill.is_given_up())
     }
 }
 

@@ -13,5 +13,6 @@ mod ranges;
 mod representations;
 mod reuse;
 mod revalidation;
+mod sharing;
 mod stale;
 mod storing;

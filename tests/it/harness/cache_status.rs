@@ -36,14 +36,15 @@ impl CacheStatus {
             "fwd-status" => self.fwd_status = Some(value.parse().expect("a status code")),
             "ttl" => self.ttl = Some(value.parse().expect("an integer")),
             "stored" => self.stored = true,
-            "collapsed" => self.collapsed = true,
+            "collapsed" => self.collapsed = value != "?0",
             "key" => {}
             "detail" => self.detail = Some(value.trim_matches('"').to_owned()),
             other => panic!("not a parameter of RFC 9211: {other:?}"),
         }
     }
 
-    /// `hit`, `stale`, `miss` (and stored), `expired`, `revalidated`, or `pass`: forwarded and not stored.
+    /// `hit`, `stale`, `miss` (and stored), `expired`, `revalidated`, `joined` (another one's fetch), or `pass`: forwarded
+    /// and not stored.
     pub fn word(&self) -> &'static str {
         match self.fwd.as_deref() {
             None if self.ttl.is_some_and(|ttl| ttl < 0) => "stale",
@@ -51,6 +52,7 @@ impl CacheStatus {
             Some("stale") if self.fwd_status == Some(304) => "revalidated",
             Some("stale") if self.stored => "expired",
             Some(_) if self.stored => "miss",
+            Some(_) if self.collapsed => "joined",
             Some(_) => "pass",
         }
     }

@@ -87,6 +87,10 @@ impl Gate {
         self.0.changed.notify_all();
     }
 
+    pub fn is_open(&self) -> bool {
+        self.0.state.lock().expect("no holder panics").open
+    }
+
     /// How many stand before it now.
     pub fn waiting(&self) -> usize {
         self.0.state.lock().expect("no holder panics").waiting
