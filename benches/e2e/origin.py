@@ -6,6 +6,8 @@
     /stream/BYTES    so much chunked HTML, as fast as it is taken
     /events/N/MS     N server-sent events, one each MS; the data is the clock when it was sent
     /cold/NUMBER     1 MB of JSON after 500 ms, fresh for an hour
+    /drip/BYTES/MS/N so many bytes of noise over that time, chunked, fresh for an hour
+    /think/HOW/MS/N  a short page after that time; HOW is no-store, private, no-cache (with an ETag) or max-age=0
     /said            what it did so far, as JSON
 
 It answers ready-made bytes, so that its share of a core stays small beside a proxy's.
@@ -20,9 +22,11 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-from payloads import coded, listing, payloads, text
+from payloads import coded, listing, noise, payloads, text
 
 PIECE = 64 * 1024
+DRIPS = 50
+"""Pieces of /drip."""
 THINKING = 0.5
 """Seconds before the answer to /cold."""
 
@@ -111,6 +115,10 @@ class Connection(asyncio.Protocol):
                 self.task = asyncio.ensure_future(self.send_events(int(count), int(tick) / 1000))
             case ["cold", number]:
                 self.task = asyncio.ensure_future(self.send_cold(int(number)))
+            case ["drip", length, milliseconds, number]:
+                self.task = asyncio.ensure_future(self.send_drip(int(length), int(milliseconds) / 1000, int(number)))
+            case ["think", how, milliseconds, *_]:
+                asyncio.get_running_loop().call_later(int(milliseconds) / 1000, self.send_thought, how)
             case _:
                 self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
@@ -141,6 +149,23 @@ class Connection(asyncio.Protocol):
     async def send_cold(self, number: int):
         await asyncio.sleep(THINKING)
         self.transport.write(answer("application/json", listing(number), "Cache-Control: public, max-age=3600"))
+
+    async def send_drip(self, length: int, seconds: float, number: int):
+        self.transport.write(
+            head("application/octet-stream", "Transfer-Encoding: chunked", "Cache-Control: public, max-age=3600")
+        )
+        body, due = noise(length, number), time.monotonic()
+        for at in range(0, length, size := -(-length // DRIPS)):
+            piece = body[at : at + size]
+            self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            due += seconds / DRIPS
+            await asyncio.sleep(max(0, due - time.monotonic()))
+        self.transport.write(b"0\r\n\r\n")
+
+    def send_thought(self, how: str):
+        if not self.transport.is_closing():
+            fields = [f"Cache-Control: {how}"] + ['ETag: "1"'] * (how == "no-cache")
+            self.transport.write(answer("text/plain", b"a thought", *fields))
 
 
 async def main():

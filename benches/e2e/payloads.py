@@ -76,6 +76,11 @@ def listing(number: int) -> bytes:
     return f"[{','.join(rows)}]".encode()
 
 
+def noise(length: int, number: int) -> bytes:
+    """What no coding makes smaller, different for every number."""
+    return random.Random(number).randbytes(length)
+
+
 def coded(body: bytes) -> bytes:
     """As an app would send it that compresses by itself."""
     return gzip.compress(body, 6, mtime=0)
