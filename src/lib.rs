@@ -6,7 +6,7 @@
 //! * decisions - [`negotiate`], [`policy`], [`cdn`]: pure functions that answer with a reason;
 //! * explanation - [`explain`]: why a request is answered as it is, as a document;
 //! * measures - [`metrics`]: every family in one table;
-//! * mechanisms - [`encode`], [`cache`], [`upstream`]: they move bytes and decide nothing about HTTP;
+//! * mechanisms - [`encode`], [`cache`], [`tls`], [`upstream`]: they move bytes and decide nothing about HTTP;
 //! * surfaces - [`proxy`], [`admin`]: the two listeners;
 //! * assembly - [`config`], [`app`], [`cli`].
 
@@ -24,6 +24,7 @@ pub mod metrics;
 
 pub mod cache;
 pub mod encode;
+pub mod tls;
 pub mod upstream;
 
 pub mod admin;

@@ -35,6 +35,7 @@ use crate::config::Config;
 use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, Build, Metrics, log};
 use crate::proxy::{Connections, Memorable, Parts, Proxy, Turns};
+use crate::tls::{Tls, TlsError};
 use crate::upstream::{ResolveError, Upstream};
 
 pub use bind::BindError;
@@ -75,6 +76,7 @@ pub struct Running {
 
 /// Binds, builds and serves.
 pub fn start(config: Config) -> Result<Running, AppError> {
+    let tls = config.listen.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
     let listen = Bound::to("listen.address", config.listen.address)?;
     let admin = Bound::to("admin.address", config.admin.address)?;
     let upstream = Upstream::resolve(config.upstream.clone())?;
@@ -140,7 +142,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
 
     workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
-    let connections = Connections::new(proxy, config.listen.connection, metrics.clone());
+    let connections = Connections::new(proxy, config.listen.connection, tls.clone(), metrics.clone());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
     let token = config.admin.token;
@@ -152,6 +154,10 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     admin_worker.spawn(async move {
         keep_open.closed().await;
     });
+    if let Some(tls) = tls {
+        metrics.watch_tls(tls.clone());
+        admin_worker.spawn(tls.follow());
+    }
     // Without traffic nothing else would let go of what has expired.
     admin_worker.spawn(async move {
         let mut tick = tokio::time::interval(SETTLE_EVERY);
@@ -239,6 +245,7 @@ fn log_format(config: &Config) -> log::Format {
 pub enum AppError {
     Bind(BindError),
     Resolve(ResolveError),
+    Tls(TlsError),
     /// The system refused a thread.
     Thread(io::Error),
 }
@@ -248,6 +255,7 @@ impl fmt::Display for AppError {
         match self {
             Self::Bind(error) => error.fmt(f),
             Self::Resolve(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
@@ -264,6 +272,12 @@ impl From<BindError> for AppError {
 impl From<ResolveError> for AppError {
     fn from(error: ResolveError) -> Self {
         Self::Resolve(error)
+    }
+}
+
+impl From<TlsError> for AppError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

@@ -44,7 +44,7 @@ fn start_log(settings: &Log, environment: &dyn Environment) -> Result<(), log::L
 fn code(error: &AppError) -> u8 {
     match error {
         AppError::Bind(_) => exit::UNAVAILABLE,
-        AppError::Resolve(_) => exit::CONFIG,
+        AppError::Resolve(_) | AppError::Tls(_) => exit::CONFIG,
         AppError::Thread(_) => exit::INTERNAL,
     }
 }

@@ -1,12 +1,12 @@
 //! From checked values to the typed configuration. Nothing can be wrong here any more; see `settings.rs`.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::limits;
 use super::route;
 use super::settings::Settings;
-use super::tree::{Table, Value};
+use super::tree::{Node, Table, Value};
 use super::typed::{Admin, BudgetSource, Cache, Config, Listen, Log, Memory, Runtime};
 use crate::admin::Token;
 use crate::cache::improve;
@@ -16,7 +16,7 @@ use crate::metrics::access_log::{self, Exclude, Sample};
 use crate::metrics::config::{Buckets, ConstantLabels};
 use crate::metrics::log::{Format, Level};
 use crate::proxy::{ConnectionLimits, RequestLimits, TrustedProxies};
-use crate::upstream;
+use crate::{tls, upstream};
 
 /// The budget where no limit says how much there is: a share of the whole machine would be somebody else's memory.
 pub const UNLIMITED_BUDGET: u64 = 64 << 20;
@@ -54,6 +54,7 @@ fn upstream(upstream: Settings<'_>) -> upstream::Config {
 fn listen(listen: Settings<'_>) -> Listen {
     Listen {
         address: listen.parsed("address"),
+        tls: tls(listen.section("tls")),
         connection: ConnectionLimits {
             h2c: listen.flag("h2c"),
             max_connections: listen.integer("max_connections"),
@@ -69,6 +70,16 @@ fn listen(listen: Settings<'_>) -> Listen {
         },
         trusted_proxies: TrustedProxies(listen.list("trusted_proxies")),
     }
+}
+
+fn tls(tls: Settings<'_>) -> Option<tls::Config> {
+    let certificates: Vec<PathBuf> = tls.list("certificates");
+    (!certificates.is_empty()).then(|| tls::Config {
+        certificates,
+        oldest: tls::Version::of(tls.text("min_version")),
+        client_ca: tls.optional("client_ca").and_then(Node::text).map(PathBuf::from),
+        h2: tls.flag("h2"),
+    })
 }
 
 pub(super) fn memory(memory: Settings<'_>, limit: Option<u64>) -> Memory {

@@ -10,7 +10,7 @@ use crate::cache::improve;
 use crate::metrics::log::{Format, Level};
 use crate::metrics::{self, access_log};
 use crate::proxy::{ConnectionLimits, RequestLimits, Routes, TrustedProxies};
-use crate::upstream;
+use crate::{tls, upstream};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Listen {
     pub address: SocketAddr,
+    /// None: without TLS.
+    pub tls: Option<tls::Config>,
     pub connection: ConnectionLimits,
     pub request: RequestLimits,
     pub trusted_proxies: TrustedProxies,

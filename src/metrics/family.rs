@@ -55,6 +55,12 @@ families! {
         "Requests being answered now.";
     CONNECTIONS: Gauge "vacpack_connections" []
         "Open connections of clients.";
+    TLS_HANDSHAKES: Counter "vacpack_tls_handshakes_total" ["result"]
+        "TLS handshakes of clients, by how they ended.";
+    TLS_CURRENT: Gauge "vacpack_tls_certificates_current" []
+        "1 while the certificates in use are what their files hold, 0 while those do not work.";
+    TLS_EXPIRY: Gauge "vacpack_tls_certificate_expiry_timestamp_seconds" []
+        "When the first of the certificates in use expires.";
     RESPONSE_BODY_BYTES: Counter "vacpack_response_body_bytes_total" ["side"]
         "Bytes of response bodies as they crossed the wire, without heads and framing.";
 

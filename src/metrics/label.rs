@@ -119,6 +119,15 @@ labels! {
         Purged = "purged",
     }
 
+    /// How a client's TLS handshake ended.
+    Handshake {
+        Done = "done",
+        /// No version, cipher, certificate or trust in common, or the client is none of TLS.
+        Failed = "failed",
+        /// It took longer than `listen.header_timeout`.
+        Timeout = "timeout",
+    }
+
     /// Why an attempt to get an answer from the app failed.
     UpstreamError {
         /// No connection, for a reason that has no word of its own.

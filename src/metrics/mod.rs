@@ -24,6 +24,7 @@ mod phases;
 mod registry;
 mod requests;
 mod scraped;
+mod tls;
 mod upstream;
 
 pub use access_log::AccessLog;
@@ -33,7 +34,7 @@ pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
 pub use label::{
-    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Reused, Sharing, Transcoding,
+    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, PurgeResult, PurgeScope, Reused, Sharing, Transcoding,
     UpstreamError,
 };
 pub use memory::MemoryGauges;
@@ -41,6 +42,7 @@ pub use occupancy::InFlight;
 pub use phases::Phases;
 pub use registry::CONTENT_TYPE;
 pub use requests::{RouteMeters, Timing};
+pub use tls::TlsGauges;
 pub use upstream::{AfterFailure, UpstreamMeters};
 
 use std::sync::Arc;
@@ -61,6 +63,7 @@ pub struct Metrics {
     phases: PhaseMeters,
     requests_in_flight: IntGauge,
     connections: IntGauge,
+    handshakes: Children<Handshake, IntCounter>,
     response_bytes: Children<Side, IntCounter>,
     access_log_dropped: IntCounter,
     cpu_throttled: Counter,
@@ -88,6 +91,7 @@ impl Metrics {
             phases: PhaseMeters::register(&registry),
             requests_in_flight: registry.gauge(&family::REQUESTS_IN_FLIGHT),
             connections: registry.gauge(&family::CONNECTIONS),
+            handshakes: Children::of_family(&registry.counters(&family::TLS_HANDSHAKES)),
             response_bytes: Children::of_family(&registry.counters(&family::RESPONSE_BODY_BYTES)),
             access_log_dropped: registry.counter(&family::ACCESS_LOG_DROPPED),
             cpu_throttled: registry.second_counter(&family::CPU_THROTTLED_SECONDS),
@@ -113,6 +117,16 @@ impl Metrics {
     /// From now on each scrape shows what this budget holds. Once for a process.
     pub fn watch_memory(&self, source: Arc<dyn MemoryGauges>) {
         self.registry.register(memory::collector(source));
+    }
+
+    /// From now on each scrape shows how these certificates are. Once for a process.
+    pub fn watch_tls(&self, source: Arc<dyn TlsGauges>) {
+        self.registry.register(tls::collector(source));
+    }
+
+    /// A client's TLS handshake ended.
+    pub fn handshake(&self, result: Handshake) {
+        self.handshakes.of(result).inc();
     }
 
     /// The container was held back by its CPU limit for so long.

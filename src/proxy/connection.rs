@@ -1,7 +1,4 @@
-//! One downstream connection: counted, limited, and asked which HTTP it speaks.
-//!
-//! pingora's own h2c sniff waits for 24 bytes without a deadline, so that a short HTTP/1.0 request hangs for ever.
-//! Here four bytes tell HTTP/1 from the HTTP/2 preface (RFC 9113, section 3.4), and every wait has a limit.
+//! One downstream connection: counted, limited, let in by its [`Entrance`], and served until it ends.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,19 +15,17 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Proxy;
+use super::entrance::{Entrance, Opened};
 use super::outlet::Outlet;
 use crate::metrics::Metrics;
-
-/// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
-const PREFACE_LENGTH: usize = 24;
-const PREFACE_START: [u8; 4] = *b"PRI ";
+use crate::tls::Tls;
 
 /// Limits of the listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     pub h2c: bool,
     pub max_connections: usize,
-    /// For the first bytes of a connection, and between two reads of a request's head.
+    /// For the first bytes of a connection, for a TLS handshake, and between two reads of a request's head.
     pub header_timeout: Duration,
     /// An unused connection is closed after this long.
     pub idle_timeout: Duration,
@@ -39,6 +34,7 @@ pub struct ConnectionLimits {
 /// pingora's proxy behind the door of the listener.
 pub struct Connections {
     proxy: Arc<HttpProxy<Proxy>>,
+    entrance: Entrance,
     limits: ConnectionLimits,
     places: Semaphore,
     metrics: Arc<Metrics>,
@@ -46,9 +42,15 @@ pub struct Connections {
 
 impl Connections {
     /// `proxy` must have been built with h2c on when `limits.h2c` is.
-    pub fn new(proxy: HttpProxy<Proxy>, limits: ConnectionLimits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        proxy: HttpProxy<Proxy>,
+        limits: ConnectionLimits,
+        tls: Option<Arc<Tls>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             proxy: Arc::new(proxy),
+            entrance: Entrance { h2c: limits.h2c, patience: limits.header_timeout, tls, metrics: metrics.clone() },
             places: Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)),
             limits,
             metrics,
@@ -90,25 +92,6 @@ impl Connections {
             Err(_) => None,
         }
     }
-
-    /// Whether the client opens with HTTP/2. None: it sent nothing useful in time.
-    async fn speaks_http2(&self, stream: &mut Stream) -> Option<bool> {
-        let mut start = [0; PREFACE_START.len()];
-        self.peek(stream, &mut start).await?;
-        if start != PREFACE_START {
-            return Some(false);
-        }
-        let mut preface = [0; PREFACE_LENGTH];
-        self.peek(stream, &mut preface).await?;
-        Some(true)
-    }
-
-    async fn peek(&self, stream: &mut Stream, buffer: &mut [u8]) -> Option<()> {
-        match timeout(self.limits.header_timeout, stream.try_peek(buffer)).await {
-            Ok(Ok(true)) => Some(()),
-            Ok(Ok(false) | Err(_)) | Err(_) => None,
-        }
-    }
 }
 
 /// Whether the head of a request has arrived: told by the proxy's first filter, asked by the connection's timer.
@@ -132,14 +115,14 @@ pub fn keepalive(timeout: Duration) -> Option<u64> {
 
 #[async_trait]
 impl ServerApp for Connections {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         // Over the limit a connection is closed at once: waiting would only move the queue into our memory.
         let _place = self.places.try_acquire().ok()?;
         let _open = self.metrics.connection();
-        if self.limits.h2c && self.speaks_http2(&mut stream).await? {
-            return self.proxy.process_new(stream, shutdown).await;
+        match self.entrance.open(stream).await? {
+            Opened::Http1(stream) => self.serve_http1(stream, shutdown).await,
+            Opened::Http2(stream) => drop(self.proxy.process_new(stream, shutdown).await),
         }
-        self.serve_http1(stream, shutdown).await;
         None
     }
 

@@ -38,11 +38,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Reads the forwarding fields of one request.
-    pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
+    /// Reads the forwarding fields of one request. `secured`: it came over TLS.
+    pub fn of(peer: Option<IpAddr>, secured: bool, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let trusted = peer.is_some_and(|peer| proxies.trust(peer));
         let address = if trusted { forwarded_for(headers, proxies).or(peer) } else { peer };
-        let https = trusted && says_https(headers);
+        let told = trusted && headers.contains_key(X_FORWARDED_PROTO);
+        let https = if told { says_https(headers) } else { secured };
         Self { peer, address: address.map(|address| address.to_canonical()), https, trusted }
     }
 
@@ -158,7 +159,7 @@ mod tests {
             headers.append(X_FORWARDED_FOR, line.parse().expect("a value"));
         }
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-        Client::of(peer.parse().ok(), &headers, &proxies())
+        Client::of(peer.parse().ok(), false, &headers, &proxies())
     }
 
     #[test]
@@ -178,6 +179,25 @@ mod tests {
             let client = client(peer, lines);
             assert_eq!(client.address, address.parse().ok(), "{peer} {lines:?}");
             assert_eq!(client.https, *https, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_the_connections_own_unless_a_trusted_peer_says_another() {
+        for (peer, secured, told, https) in [
+            ("203.0.113.9", false, "https", false),
+            ("203.0.113.9", true, "http", true),
+            ("10.0.0.1", true, "http", false),
+            ("10.0.0.1", true, "", true),
+            ("10.0.0.1", false, "HTTPS", true),
+            ("10.0.0.1", false, "", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if !told.is_empty() {
+                headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(told));
+            }
+            let client = Client::of(peer.parse().ok(), secured, &headers, &proxies());
+            assert_eq!(client.https, https, "{peer} {secured} {told}");
         }
     }
 

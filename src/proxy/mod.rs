@@ -18,6 +18,7 @@
 //!           logging                 delivery, report     the client has it all; one record
 //! ```
 
+mod begun;
 mod caching;
 mod confirm;
 mod connection;
@@ -26,6 +27,7 @@ mod delivery;
 mod edit;
 mod effort;
 mod encoding;
+mod entrance;
 mod explain;
 mod failure;
 mod forward;
@@ -42,6 +44,7 @@ mod request;
 mod respond;
 mod route;
 mod turn;
+mod wrapped;
 
 pub use connection::{ConnectionLimits, Connections};
 pub use explain::{Scene, Supposed};
@@ -152,7 +155,8 @@ impl Proxy {
     fn admit(&self, session: &Session) -> Request {
         let head = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-        let client = Client::of(peer, &head.headers, &self.parts.trusted_proxies);
+        let secured = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        let client = Client::of(peer, secured, &head.headers, &self.parts.trusted_proxies);
         Request::of(head, client, &self.parts.routes)
     }
 }

@@ -16,21 +16,15 @@
 use std::any::Any;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::tls::SslDigest;
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID,
-};
+use pingora::protocols::{Peek, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::wrapped::answer_by_stream;
 use crate::header::date;
 
 /// An IMF-fixdate (RFC 9110, section 5.6.7) always has this many bytes.
@@ -171,15 +165,6 @@ impl AsyncRead for Outlet {
     }
 }
 
-// The rest of what the platform asks of a connection is the connection's own.
-
-#[async_trait]
-impl Shutdown for Outlet {
-    async fn shutdown(&mut self) {
-        self.stream.shutdown().await;
-    }
-}
-
 #[async_trait]
 impl Peek for Outlet {
     async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
@@ -187,55 +172,7 @@ impl Peek for Outlet {
     }
 }
 
-impl UniqueID for Outlet {
-    fn id(&self) -> i32 {
-        self.stream.id()
-    }
-}
-
-impl Ssl for Outlet {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.stream.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.stream.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for Outlet {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.stream.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.stream.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.stream.get_write_pending_time()
-    }
-}
-
-impl GetProxyDigest for Outlet {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.stream.get_proxy_digest()
-    }
-
-    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        self.stream.set_proxy_digest(digest);
-    }
-}
-
-impl GetSocketDigest for Outlet {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.stream.get_socket_digest()
-    }
-
-    fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.stream.set_socket_digest(digest);
-    }
-}
+answer_by_stream!(Outlet);
 
 #[cfg(test)]
 mod tests {

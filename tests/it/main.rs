@@ -18,3 +18,4 @@ mod lifecycle;
 mod model;
 mod readme;
 mod streaming;
+mod tls;

@@ -2,6 +2,7 @@
 
 use super::Key;
 use crate::config::kind::{Form, Kind, TIMEOUT};
+use crate::tls::Version;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -9,8 +10,27 @@ const TIB: u64 = 1 << 40;
 
 const MAX_BODY: Kind = Kind::Size { min: 1, max: TIB };
 
+const TLS: &[Key] = &[
+    Key::new(
+        "certificates",
+        Kind::OneOrMany(&Kind::Text(Form::File)),
+        "[]",
+        "Each a directory with tls.crt and tls.key (or fullchain.pem and privkey.pem), or one file with both; a client gets the one for the name it asks for, or the first; changes are seen.",
+    )
+    .example(r#"["/run/secrets/tls"]"#),
+    Key::new("min_version", Kind::Word(Version::WORDS), r#""1.2""#, "The oldest version of TLS that is spoken."),
+    Key::optional(
+        "client_ca",
+        Kind::Text(Form::File),
+        r#""/run/secrets/clients/ca.crt""#,
+        "A file of certificates; clients must show one that these have signed, or the handshake fails.",
+    ),
+    Key::new("h2", Kind::Bool, "true", "Offer HTTP/2 in the handshake (ALPN)."),
+];
+
 pub(super) const KEYS: &[Key] = &[
     Key::new("address", Kind::Text(Form::Socket), r#""0.0.0.0:8080""#, "The address and port that clients connect to."),
+    Key::table("tls", TLS, "TLS for every client of this port; without certificates there is none."),
     Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand."),
     Key::new(
         "max_connections",

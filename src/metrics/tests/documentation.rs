@@ -6,7 +6,8 @@ use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
 use crate::metrics::{
-    Downgrade, EvictionCause, GivenUp, Mode, Phase, PurgeResult, PurgeScope, Sharing, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, PurgeResult, PurgeScope, Sharing, Transcoding,
+    UpstreamError,
 };
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -52,6 +53,7 @@ fn every_label_value_is_documented() {
         .chain(words::<PurgeScope>())
         .chain(words::<Sharing>())
         .chain(words::<GivenUp>())
+        .chain(words::<Handshake>())
         .chain(words::<Mode>())
         .chain(words::<Transcoding>());
     let missing: Vec<_> = words.filter(|word| !PAGE.contains(&format!("`{word}`"))).collect();

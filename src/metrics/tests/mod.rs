@@ -69,6 +69,17 @@ impl CacheGauges for FixedCache {
     }
 }
 
+struct FixedTls;
+
+impl TlsGauges for FixedTls {
+    fn is_current(&self) -> bool {
+        true
+    }
+    fn expires(&self) -> u64 {
+        1_800_000_000
+    }
+}
+
 struct FixedMemory;
 
 impl MemoryGauges for FixedMemory {
@@ -90,6 +101,8 @@ impl MemoryGauges for FixedMemory {
 fn exercise(metrics: &Metrics) {
     metrics.watch_cache(Arc::new(FixedCache));
     metrics.watch_memory(Arc::new(FixedMemory));
+    metrics.watch_tls(Arc::new(FixedTls));
+    Handshake::ALL.iter().for_each(|each| metrics.handshake(*each));
     let (log, _written) = access_log(metrics);
     let route = metrics.route("static");
     for cache in CacheOutcome::ALL {

@@ -1,14 +1,17 @@
-//! An HTTP/2 client without TLS, by prior knowledge.
+//! An HTTP/2 client, by prior knowledge or by ALPN.
 
 use super::call::Call;
 use super::response::Response;
+use super::tls::secure;
 use super::wait::DEADLINE;
 use super::wire::{Fields, Framing};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
+use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -20,10 +23,47 @@ pub struct H2Client {
 
 impl H2Client {
     pub fn connect(to: SocketAddr) -> Self {
+        Self::over(async move { TcpStream::connect(to).await.expect("somebody listens") })
+    }
+
+    /// Over TLS, to the server of this name.
+    pub fn secured(to: SocketAddr, name: &str, config: ClientConfig) -> Self {
+        let name = name.to_owned();
+        Self::over(async move {
+            let stream = secure(to, &name, config).await.expect("a handshake");
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+            stream
+        })
+    }
+
+    /// Whether a server takes this client: with TLS 1.3 it may say no only after the client's last word.
+    pub fn is_served(to: SocketAddr, name: &str, config: ClientConfig) -> bool {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let Ok(stream) = secure(to, name, config).await else {
+                return false;
+            };
+            let Ok((send, connection)) = h2::client::handshake(stream).await else {
+                return false;
+            };
+            let _connection = tokio::spawn(connection);
+            let ready = timeout(DEADLINE, send.ready()).await.expect("an answer in time");
+            let request = Request::builder().uri(format!("https://{name}/")).version(http::Version::HTTP_2).body(());
+            let sent = ready.and_then(|mut send| send.send_request(request.expect("a request"), true));
+            match sent {
+                Ok((answer, _)) => timeout(DEADLINE, answer).await.expect("an answer in time").is_ok(),
+                Err(_) => false,
+            }
+        })
+    }
+
+    fn over<S>(stream: impl Future<Output = S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let send = runtime.block_on(async {
-            let stream = TcpStream::connect(to).await.expect("somebody listens");
-            let handshake = timeout(DEADLINE, h2::client::handshake(stream)).await.expect("settings in time");
+            let handshake = timeout(DEADLINE, h2::client::handshake(stream.await)).await.expect("settings in time");
             let (send, connection) = handshake.expect("an HTTP/2 server");
             tokio::spawn(connection);
             send

@@ -2,7 +2,7 @@
 //!
 //! * [`Origin`] answers to the byte and remembers what it was asked;
 //! * [`Vacpack`] runs in this process, [`binary`] is the built program;
-//! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2 by prior knowledge;
+//! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2; [`tls`] has certificates for them;
 //! * [`decode`] reads bodies with programs that are not ours;
 //! * [`wait`] polls for states until a deadline; nothing here sleeps and hopes.
 
@@ -19,6 +19,7 @@ pub mod payload;
 mod response;
 mod self_test;
 mod socket;
+pub mod tls;
 pub mod vacpack;
 pub mod wait;
 mod wire;
