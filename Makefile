@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance model bench bench-e2e corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance model bench bench-codecs bench-e2e corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -16,11 +16,12 @@ help:
 	@echo 'make build       the release binary: $(VACPACK)'
 	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
 	@echo 'make lint        the part of it that runs nothing'
-	@echo 'make acceptance  the real payloads through every coding and protocol; fetches them first'
+	@echo 'make acceptance  the real payloads through every coding, protocol and chunking; fetches them first'
 	@echo 'make fmt         format the code'
 	@echo 'make conformance the public HTTP cache suite; CACHE_TESTS_DIR is a checkout of http-tests/cache-tests'
 	@echo 'make model       ten minutes of random traffic against a model of what may be answered'
 	@echo 'make bench       micro-benchmarks'
+	@echo 'make bench-codecs  the encoders beside the C libraries, on the real payloads'
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
 	@echo 'make corpus      fetch the real payloads into corpus/'
 	@echo 'make image       build the container image without a container engine'
@@ -44,6 +45,7 @@ test: setup lint
 
 lint: setup static
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path benches/codecs/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 # Everything that is not Rust.
@@ -64,14 +66,20 @@ model: setup
 	$(CARGO) test --locked --test it -- --ignored --nocapture model::
 
 # Those of the tests that need the corpus.
-acceptance: setup corpus
+acceptance: setup build corpus
 	$(CARGO) test --locked --test it -- --ignored corpus::
+	tests/corpus/chunkings --vacpack $(VACPACK) --into benches/runs/$(shell date -u +%F)/chunkings.md
 
 fmt:
 	$(CARGO) fmt
 
 bench: setup-build
 	$(CARGO) bench --locked
+
+# CORPUS: more folders of real files.
+bench-codecs: setup-build corpus
+	$(CARGO) run --release --locked --manifest-path benches/codecs/Cargo.toml --target-dir target -- \
+		benches/runs/$(shell date -u +%F) corpus $(CORPUS)
 
 bench-e2e: build
 	benches/e2e/run

@@ -9,15 +9,16 @@
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is run for")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use counting::Counting;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use vacpack::encode::{BodyEncoder, Levels, Live, Setup, setup};
 use vacpack::header::Coding;
 
+#[path = "codecs/src/counting.rs"]
+mod counting;
 #[path = "../src/encode/sample.rs"]
 mod sample;
 
@@ -251,10 +252,10 @@ struct Seen {
 }
 
 fn measure(plan: &Setup, body: &[u8]) -> Seen {
-    let base = HELD.load(Relaxed);
-    PEAK.store(base, Relaxed);
+    let base = Counting::held();
+    Counting::forget_peak();
     let mut seen = Seen { held: Vec::with_capacity(8), peak: 0, miscounted: 0 };
-    let before = HELD.load(Relaxed) - base;
+    let before = Counting::held() - base;
     let mut encoder = BodyEncoder::new(plan).expect("an encoder");
     let (mut at, mut points) = (0, POINTS.iter().peekable());
     while at < body.len() {
@@ -262,7 +263,7 @@ fn measure(plan: &Setup, body: &[u8]) -> Seen {
         let end = body.len().min(at + if at < 16 * KIB { KIB } else { CHUNK });
         drop(encoder.push(&body[at..end], false).expect("coded"));
         at = end;
-        let allocated = HELD.load(Relaxed) - base - before;
+        let allocated = Counting::held() - base - before;
         let counted = encoder.heap();
         // zstd's heap is the C library's own; what the allocator sees of it is the output buffer.
         if plan.coding != Coding::Zstd {
@@ -275,43 +276,6 @@ fn measure(plan: &Setup, body: &[u8]) -> Seen {
         }
     }
     encoder.finish().expect("an end mark");
-    seen.peak = seen.peak.max(PEAK.load(Relaxed) - base - before);
+    seen.peak = seen.peak.max(Counting::peak() - base - before);
     seen
 }
-
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-impl Counting {
-    fn grew(by: usize) {
-        let held = HELD.fetch_add(by, Relaxed) + by;
-        PEAK.fetch_max(held, Relaxed);
-    }
-}
-
-#[expect(unsafe_code, reason = "counting allocations takes an allocator")]
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::grew(layout.size());
-        // SAFETY: the caller's promises are the system's own.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        Self::grew(layout.size());
-        // SAFETY: the caller's promises are the system's own.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the system's own.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;

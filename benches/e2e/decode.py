@@ -1,4 +1,4 @@
-"""Decoders that are not vacpack's: libbrotlidec, the reference, by ctypes; zlib of the standard library."""
+"""Decoders that are not vacpack's: libbrotlidec and libzstd, the references, by ctypes; zlib of the standard library."""
 
 import ctypes
 import zlib
@@ -70,6 +70,52 @@ class Gzip:
             raise Broken("the gzip stream does not end where the body ends")
 
 
+class Buffer(ctypes.Structure):
+    """ZSTD_inBuffer and ZSTD_outBuffer, which are alike."""
+
+    _fields_ = [("at", ctypes.c_void_p), ("size", ctypes.c_size_t), ("done", ctypes.c_size_t)]
+
+
+class Zstd:
+    ROOM = 128 * 1024
+
+    def __init__(self):
+        self.library = ctypes.CDLL("libzstd.so.1")
+        for name, answer in [("createDStream", ctypes.c_void_p), ("decompressStream", ctypes.c_size_t)]:
+            getattr(self.library, f"ZSTD_{name}").restype = answer
+        self.library.ZSTD_freeDStream.argtypes = [ctypes.c_void_p]
+        self.library.ZSTD_isError.argtypes = [ctypes.c_size_t]
+        buffers = [ctypes.POINTER(Buffer)] * 2
+        self.library.ZSTD_decompressStream.argtypes = [ctypes.c_void_p, *buffers]
+        self.state = self.library.ZSTD_createDStream()
+        self.room = ctypes.create_string_buffer(self.ROOM)
+        self.ended = False
+
+    def __del__(self):
+        self.library.ZSTD_freeDStream(self.state)
+
+    def push(self, data: bytes) -> bytes:
+        source = Buffer(ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data), 0)
+        pieces = []
+        while True:
+            if self.ended and source.done < source.size:
+                raise Broken("bytes after the end of the zstd frame")
+            target = Buffer(ctypes.cast(self.room, ctypes.c_void_p), self.ROOM, 0)
+            left = self.library.ZSTD_decompressStream(self.state, ctypes.byref(target), ctypes.byref(source))
+            if self.library.ZSTD_isError(left):
+                raise Broken("not a zstd frame")
+            pieces.append(self.room.raw[: target.done])
+            self.ended = left == 0
+            if self.ended and source.done == source.size:
+                return b"".join(pieces)
+            if target.done < self.ROOM and source.done == source.size:
+                return b"".join(pieces)
+
+    def finish(self):
+        if not self.ended:
+            raise Broken("the zstd frame has no end")
+
+
 class Identity:
     def push(self, data: bytes) -> bytes:
         return data
@@ -79,7 +125,7 @@ class Identity:
 
 
 def decoder(coding: str | None):
-    machines = {"br": Brotli, "gzip": Gzip, None: Identity}
+    machines = {"br": Brotli, "zstd": Zstd, "gzip": Gzip, None: Identity}
     if coding not in machines:
         raise Broken(f"there is no decoder for {coding} here")
     return machines[coding]()
