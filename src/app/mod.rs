@@ -36,7 +36,7 @@ use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, Build, Metrics, log};
 use crate::proxy::{Connections, Memorable, Parts, Proxy, Turns};
 use crate::tls::{Tls, TlsError};
-use crate::upstream::{ResolveError, Upstream};
+use crate::upstream::{Places, ResolveError, Upstream};
 
 pub use bind::BindError;
 use bind::Bound;
@@ -101,9 +101,13 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let load = load(metrics.clone(), lifecycle.clone(), pause.clone(), pressure.clone(), config.runtime.workers);
     let improver = Improver::start(memory, load)?;
 
+    let watched = upstream.clone();
+    metrics.upstream.addresses(upstream.addresses().count());
+    let trusted = config.listen.trusted_proxies.clone();
     let parts = Arc::new(Parts {
         meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
         routes: config.routes,
+        places: Arc::new(Places::new(config.upstream.admission, metrics.upstream.admission.clone())),
         upstream,
         memory,
         encoders,
@@ -142,7 +146,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
 
     workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
-    let connections = Connections::new(proxy, config.listen.connection, tls.clone(), metrics.clone());
+    let connections = Connections::new(proxy, config.listen.connection, tls.clone(), trusted, metrics.clone());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
     let token = config.admin.token;
@@ -157,6 +161,14 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     if let Some(tls) = tls {
         metrics.watch_tls(tls.clone());
         admin_worker.spawn(tls.follow());
+    }
+    let meters = metrics.clone();
+    admin_worker.spawn(watched.clone().look_up(move |count| meters.upstream.addresses(count)));
+    if config.upstream.ready_path.is_some() {
+        // Until it was asked.
+        lifecycle.app_answers(false);
+        let lifecycle = lifecycle.clone();
+        admin_worker.spawn(watched.probe(move |answers| lifecycle.app_answers(answers)));
     }
     // Without traffic nothing else would let go of what has expired.
     admin_worker.spawn(async move {

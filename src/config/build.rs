@@ -40,14 +40,28 @@ pub(super) fn config(table: &Table, token: Option<Token>, root: &Path) -> Config
 }
 
 fn upstream(upstream: Settings<'_>) -> upstream::Config {
+    let breaker = upstream.section("breaker");
     upstream::Config {
         address: upstream.parsed("address"),
+        also: upstream.list("also"),
+        resolve_every: upstream.time("resolve_every"),
+        ready_path: upstream.optional("ready_path").and_then(Node::text).map(str::to_owned),
+        ready_interval: upstream.time("ready_interval"),
+        breaker: upstream::BreakerRules { failures: breaker.integer("failures"), pause: breaker.time("pause") },
         connect_timeout: upstream.time("connect_timeout"),
+        first_byte_timeout: upstream.time("first_byte_timeout"),
         read_timeout: upstream.time("read_timeout"),
+        total_timeout: upstream.time_or_word("total_timeout"),
         write_timeout: upstream.time("write_timeout"),
         idle_timeout: upstream.time("idle_timeout"),
+        max_header_size: upstream.size("max_header_size"),
         max_retries: upstream.integer("max_retries"),
         keepalive: upstream.integer("keepalive"),
+        admission: upstream::Limits {
+            requests: upstream.integer("max_requests"),
+            queued: upstream.integer("max_queued"),
+            wait: upstream.time("queue_timeout"),
+        },
     }
 }
 
@@ -58,14 +72,19 @@ fn listen(listen: Settings<'_>) -> Listen {
         connection: ConnectionLimits {
             h2c: listen.flag("h2c"),
             max_connections: listen.integer("max_connections"),
+            max_per_client: listen.integer_or_word("max_connections_per_client"),
+            max_requests: listen.integer_or_word("max_requests"),
+            max_header_size: listen.size("max_header_size"),
             header_timeout: listen.time("header_timeout"),
             idle_timeout: listen.time("idle_timeout"),
         },
         request: RequestLimits {
+            max_url: listen.size("max_url"),
             max_header_size: listen.size("max_header_size"),
             max_header_count: listen.integer("max_header_count"),
             max_body: listen.size_or_word("max_body").unwrap_or(u64::MAX),
             body_timeout: listen.time("body_timeout"),
+            min_body_rate: listen.size("min_body_rate"),
             write_timeout: listen.time("write_timeout"),
         },
         trusted_proxies: TrustedProxies(listen.list("trusted_proxies")),

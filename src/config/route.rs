@@ -18,6 +18,7 @@ use crate::cdn::HeaderRules;
 use crate::encode::{Levels, Live};
 use crate::header::Coding;
 use crate::header::media_type::Pattern;
+use crate::metrics::{Label, Priority};
 use crate::negotiate::{Breach, Offer};
 use crate::policy::normalise::{DeviceRule, Languages, Mapping, Normalise};
 use crate::policy::{Rules, SetCookie};
@@ -66,6 +67,7 @@ fn resolve(table: &Table, route: &Table) -> Route {
     Route {
         name: own.optional("name").and_then(Node::text).unwrap_or(DEFAULT).to_owned(),
         matcher: matcher(own.section("match")),
+        priority: priority(own),
         codings: offer.codings.as_slice().into(),
         offer,
         live: live(own.section("compression")),
@@ -75,6 +77,12 @@ fn resolve(table: &Table, route: &Table) -> Route {
         headers: header_rules(all.section("headers"), own.section("headers")),
         request_headers: request_headers(own.section("request_headers")),
     }
+}
+
+/// One of the key table's words. The route that takes what no other does is not written, and has the default.
+fn priority(own: Settings<'_>) -> Priority {
+    let word = own.optional("priority").and_then(Node::text);
+    Priority::ALL.iter().copied().find(|priority| Some(priority.label()) == word).unwrap_or(Priority::Normal)
 }
 
 fn matcher(condition: Settings<'_>) -> Matcher {

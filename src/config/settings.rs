@@ -69,6 +69,11 @@ impl<'a> Settings<'a> {
         self.size_or_word(name).expect("the key holds a size")
     }
 
+    /// A duration, or `None` where a word stands in its place ("unlimited").
+    pub(super) fn time_or_word(self, name: &str) -> Option<Duration> {
+        self.node(name).time()
+    }
+
     pub(super) fn time(self, name: &str) -> Duration {
         self.node(name).time().expect("the key holds a duration")
     }

@@ -11,7 +11,7 @@ use http::{Method, StatusCode, Version};
 use super::Metrics;
 use super::access_log::{AccessLog, Rules};
 use super::compression::{Encoded, ratio};
-use super::label::{Label, Reused, Sharing, Side, Transcoding, UpstreamError};
+use super::label::{Label, Reused, Sharing, Shed, Side, Transcoding, UpstreamError};
 use super::phases::Phases;
 use super::registry::seconds;
 use super::requests::RouteMeters;
@@ -101,6 +101,8 @@ pub enum BodyCoding {
 pub enum ErrorType {
     /// The app; counted attempt by attempt in `vacpack_upstream_errors_total`, so not here.
     Upstream(UpstreamError),
+    /// It was not sent to the app.
+    Shed(Shed),
     /// The client left, or took too long.
     Client,
     /// The request was refused before the app was asked.
@@ -141,6 +143,10 @@ impl ErrorType {
             Self::Upstream(UpstreamError::Tls) => "upstream_tls",
             Self::Upstream(UpstreamError::Protocol) => "upstream_protocol",
             Self::Upstream(UpstreamError::Closed) => "upstream_closed",
+            Self::Shed(Shed::QueueFull) => "queue_full",
+            Self::Shed(Shed::QueueTimeout) => "queue_timeout",
+            Self::Shed(Shed::Displaced) => "displaced",
+            Self::Shed(Shed::AppDown) => "app_down",
             Self::Client => "client",
             Self::Request => "request",
             Self::Compression => "compression",

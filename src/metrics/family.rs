@@ -61,6 +61,8 @@ families! {
         "1 while the certificates in use are what their files hold, 0 while those do not work.";
     TLS_EXPIRY: Gauge "vacpack_tls_certificate_expiry_timestamp_seconds" []
         "When the first of the certificates in use expires.";
+    LIMITS_MET: Counter "vacpack_limits_met_total" ["limit"]
+        "Connections, requests and answers that met one of the limits.";
     RESPONSE_BODY_BYTES: Counter "vacpack_response_body_bytes_total" ["side"]
         "Bytes of response bodies as they crossed the wire, without heads and framing.";
 
@@ -131,6 +133,18 @@ families! {
         "Attempts to get an answer from the app that failed, by reason.";
     UPSTREAM_RETRIES: Counter "vacpack_upstream_retries_total" []
         "Failed attempts that were made once more.";
+    UPSTREAM_ADDRESSES: Gauge "vacpack_upstream_addresses" []
+        "Addresses of the app.";
+    UPSTREAM_EJECTED: Gauge "vacpack_upstream_ejected" []
+        "Addresses of the app that are left alone now, because they failed.";
+    UPSTREAM_EJECTIONS: Counter "vacpack_upstream_ejections_total" []
+        "Times that an address of the app was left alone.";
+    UPSTREAM_IN_FLIGHT: Gauge "vacpack_upstream_requests_in_flight" []
+        "Requests that are with the app now.";
+    UPSTREAM_QUEUED: Gauge "vacpack_upstream_requests_queued" []
+        "Requests that wait until the app has a place for them.";
+    REQUESTS_SHED: Counter "vacpack_requests_shed_total" ["priority" "reason"]
+        "Requests that were not sent to the app, by reason.";
 
     MEMORY_BUDGET_BYTES: Gauge "vacpack_memory_budget_bytes" []
         "Memory that cache, fills and encoders may take together.";

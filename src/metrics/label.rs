@@ -128,6 +128,48 @@ labels! {
         Timeout = "timeout",
     }
 
+    /// What somebody had too much of, or took too long for. `conf/limits.md` has a row for each.
+    Limit {
+        Connections = "connections",
+        ClientConnections = "client_connections",
+        ConnectionRequests = "connection_requests",
+        IdleTime = "idle_time",
+        HeaderTime = "header_time",
+        Url = "url",
+        HeaderSize = "header_size",
+        HeaderCount = "header_count",
+        BodySize = "body_size",
+        BodyTime = "body_time",
+        BodyRate = "body_rate",
+        WriteTime = "write_time",
+        UpstreamConnect = "upstream_connect",
+        UpstreamWrite = "upstream_write",
+        UpstreamFirstByte = "upstream_first_byte",
+        UpstreamRead = "upstream_read",
+        UpstreamTotal = "upstream_total",
+        UpstreamHeader = "upstream_header",
+    }
+
+    /// Which requests go to the app first when it has no place for all.
+    Priority {
+        Critical = "critical",
+        High = "high",
+        Normal = "normal",
+        Low = "low",
+    }
+
+    /// Why a request was not sent to the app.
+    Shed {
+        /// Enough wait already.
+        QueueFull = "queue_full",
+        /// It waited as long as anybody may.
+        QueueTimeout = "queue_timeout",
+        /// Somebody more important took its place in the queue.
+        Displaced = "displaced",
+        /// The app failed too often just now.
+        AppDown = "app_down",
+    }
+
     /// Why an attempt to get an answer from the app failed.
     UpstreamError {
         /// No connection, for a reason that has no word of its own.
@@ -154,6 +196,8 @@ labels! {
         CacheLookup = "cache_lookup",
         /// Waiting for somebody else's fetch of the same object.
         LockWait = "lock_wait",
+        /// Waiting for a place among the requests that the app is given at once.
+        Queue = "queue",
         UpstreamConnect = "upstream_connect",
         /// From the request sent to the response's head.
         UpstreamWait = "upstream_wait",

@@ -34,8 +34,8 @@ pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
 pub use label::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, PurgeResult, PurgeScope, Reused, Sharing, Transcoding,
-    UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Label, Limit, Mode, Phase, Priority, PurgeResult, PurgeScope, Reused,
+    Sharing, Shed, Transcoding, UpstreamError,
 };
 pub use memory::MemoryGauges;
 pub use occupancy::InFlight;
@@ -43,7 +43,7 @@ pub use phases::Phases;
 pub use registry::CONTENT_TYPE;
 pub use requests::{RouteMeters, Timing};
 pub use tls::TlsGauges;
-pub use upstream::{AfterFailure, UpstreamMeters};
+pub use upstream::{AdmissionMeters, AfterFailure, UpstreamMeters};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,7 @@ pub struct Metrics {
     requests_in_flight: IntGauge,
     connections: IntGauge,
     handshakes: Children<Handshake, IntCounter>,
+    limits: Children<Limit, IntCounter>,
     response_bytes: Children<Side, IntCounter>,
     access_log_dropped: IntCounter,
     cpu_throttled: Counter,
@@ -92,6 +93,7 @@ impl Metrics {
             requests_in_flight: registry.gauge(&family::REQUESTS_IN_FLIGHT),
             connections: registry.gauge(&family::CONNECTIONS),
             handshakes: Children::of_family(&registry.counters(&family::TLS_HANDSHAKES)),
+            limits: Children::of_family(&registry.counters(&family::LIMITS_MET)),
             response_bytes: Children::of_family(&registry.counters(&family::RESPONSE_BODY_BYTES)),
             access_log_dropped: registry.counter(&family::ACCESS_LOG_DROPPED),
             cpu_throttled: registry.second_counter(&family::CPU_THROTTLED_SECONDS),
@@ -147,6 +149,11 @@ impl Metrics {
     /// Counts one client connection as open, until the guard is dropped.
     pub fn connection(&self) -> InFlight {
         InFlight::new(&self.connections)
+    }
+
+    /// Somebody had too much of something, or took too long.
+    pub fn limit_met(&self, limit: Limit) {
+        self.limits.of(limit).inc();
     }
 
     pub fn access_log_dropped(&self) -> IntCounter {

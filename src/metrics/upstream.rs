@@ -1,18 +1,60 @@
 //! The way to the app: connections taken, attempts that failed, attempts made again.
 
 use std::fmt;
+use std::sync::Arc;
 
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGauge};
 
 use super::children::Children;
-use super::family::{UPSTREAM_CONNECTIONS, UPSTREAM_ERRORS, UPSTREAM_RETRIES};
-use super::label::{Label, Reused, UpstreamError};
+use super::family::{
+    REQUESTS_SHED, UPSTREAM_ADDRESSES, UPSTREAM_CONNECTIONS, UPSTREAM_EJECTED, UPSTREAM_EJECTIONS, UPSTREAM_ERRORS,
+    UPSTREAM_IN_FLIGHT, UPSTREAM_QUEUED, UPSTREAM_RETRIES,
+};
+use super::label::{Label, Priority, Reused, Shed, UpstreamError};
 use super::registry::Registry;
 
 pub struct UpstreamMeters {
     connections: Children<Reused, IntCounter>,
     errors: Children<UpstreamError, IntCounter>,
     retries: IntCounter,
+    addresses: IntGauge,
+    ejected: IntGauge,
+    ejections: IntCounter,
+    pub admission: AdmissionMeters,
+}
+
+/// The places that the app has for requests.
+#[derive(Clone)]
+pub struct AdmissionMeters {
+    in_flight: IntGauge,
+    queued: IntGauge,
+    shed: Arc<[Children<Shed, IntCounter>]>,
+}
+
+impl AdmissionMeters {
+    fn register(registry: &Registry) -> Self {
+        let shed = registry.counters(&REQUESTS_SHED);
+        let of = |priority: &Priority| Children::resolve(|why| shed.with_label_values(&[priority.label(), why]));
+        Self {
+            in_flight: registry.gauge(&UPSTREAM_IN_FLIGHT),
+            queued: registry.gauge(&UPSTREAM_QUEUED),
+            shed: Priority::ALL.iter().map(of).collect(),
+        }
+    }
+
+    #[cfg(test)]
+    pub fn unregistered() -> Self {
+        Self::register(&Registry::new(&super::config::ConstantLabels::default()))
+    }
+
+    pub fn show(&self, in_flight: usize, queued: usize) {
+        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+    }
+
+    pub fn shed(&self, priority: Priority, why: Shed) {
+        self.shed[priority.index()].of(why).inc();
+    }
 }
 
 /// What follows a failed attempt.
@@ -28,7 +70,28 @@ impl UpstreamMeters {
             connections: Children::of_family(&registry.counters(&UPSTREAM_CONNECTIONS)),
             errors: Children::of_family(&registry.counters(&UPSTREAM_ERRORS)),
             retries: registry.counter(&UPSTREAM_RETRIES),
+            addresses: registry.gauge(&UPSTREAM_ADDRESSES),
+            ejected: registry.gauge(&UPSTREAM_EJECTED),
+            ejections: registry.counter(&UPSTREAM_EJECTIONS),
+            admission: AdmissionMeters::register(registry),
         }
+    }
+
+    /// So many addresses there are, of which so many are left alone.
+    pub fn addresses(&self, (all, ejected): (usize, usize)) {
+        self.addresses.set(i64::try_from(all).unwrap_or(i64::MAX));
+        self.ejected.set(i64::try_from(ejected).unwrap_or(i64::MAX));
+    }
+
+    /// An address failed so often that it is left alone.
+    pub fn ejected(&self, address: &dyn fmt::Display) {
+        self.ejections.inc();
+        tracing::warn!(%address, "the app keeps failing: it is left alone, but for a trial now and then");
+    }
+
+    /// It answers again.
+    pub fn recovered(&self, address: &dyn fmt::Display) {
+        tracing::info!(%address, "the app answers again");
     }
 
     pub fn connected(&self, reused: Reused) {

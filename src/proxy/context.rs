@@ -6,14 +6,17 @@ use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
+use pingora::protocols::l4::socket::SocketAddr;
+
 use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
 use crate::cache::{BodyFacts, FillPlan, Found, Joined};
 use crate::header::{EntityTag, Forward, Revision};
-use crate::metrics::{InFlight, Phases, Reused};
+use crate::metrics::{InFlight, Limit, Phases, Reused};
 use crate::negotiate::SkipReason;
 use crate::policy::NotStored;
+use crate::upstream::{Deadline, Place};
 
 /// The state of one request.
 pub struct Context {
@@ -33,6 +36,10 @@ pub struct Context {
     pub left: Option<Instant>,
     /// Bytes of the request's content so far.
     pub content: u64,
+    /// When the first of it came.
+    pub content_since: Option<Instant>,
+    /// The limit that ended the request.
+    pub limit: Option<Limit>,
     /// The request has none. Asked while the client is there: of a stream that was reset nobody can tell.
     pub no_content: bool,
 }
@@ -44,8 +51,14 @@ pub struct App {
     pub socket: Option<RawFd>,
     pub reused: Option<Reused>,
     pub tries: usize,
+    /// Where it was asked.
+    pub address: Option<SocketAddr>,
+    /// Its place among the requests that the app is given at once.
+    pub place: Option<Place>,
     pub connecting: Option<Instant>,
     pub asked: Option<Instant>,
+    /// Timers beside the platform's own.
+    pub deadline: Option<Deadline>,
     pub answered: Option<Instant>,
     /// Purges up to here came before the app was asked.
     pub purge_epoch: u64,
@@ -122,6 +135,8 @@ impl Context {
             delivery: None,
             left: None,
             content: 0,
+            content_since: None,
+            limit: None,
             no_content: false,
         }
     }

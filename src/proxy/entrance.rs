@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use super::begun::Begun;
-use crate::metrics::{Handshake, Metrics};
+use crate::metrics::{Handshake, Limit, Metrics};
 use crate::tls::Tls;
 
 /// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
@@ -62,7 +62,11 @@ impl Entrance {
     async fn peek(&self, stream: &mut Stream, buffer: &mut [u8]) -> Option<()> {
         match timeout(self.patience, stream.try_peek(buffer)).await {
             Ok(Ok(true)) => Some(()),
-            Ok(Ok(false) | Err(_)) | Err(_) => None,
+            Ok(Ok(false) | Err(_)) => None,
+            Err(_) => {
+                self.metrics.limit_met(Limit::HeaderTime);
+                None
+            }
         }
     }
 
@@ -78,6 +82,7 @@ impl Entrance {
             }
             Err(_) => {
                 self.metrics.handshake(Handshake::Timeout);
+                self.metrics.limit_met(Limit::HeaderTime);
                 return None;
             }
         };

@@ -6,7 +6,8 @@
 use http::StatusCode;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::metrics::UpstreamError;
+use super::overload;
+use crate::metrics::{Label, Limit, Shed, UpstreamError};
 
 /// Whose fault, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Failure {
     ClientGone,
     /// The request was refused; the status says why.
     Refused(u16),
+    /// The app was not asked.
+    Shed(Shed),
     /// The app did not answer, or not with HTTP.
     Upstream(UpstreamError),
     /// Our own fault.
@@ -23,6 +26,9 @@ pub enum Failure {
 
 impl Failure {
     pub fn of(error: &Error) -> Self {
+        if let Some(reason) = overload::reason(error.etype()) {
+            return Self::Shed(reason);
+        }
         match (error.esource(), error.etype()) {
             (_, ErrorType::HTTPStatus(status)) => Self::Refused(*status),
             (ErrorSource::Upstream, kind) => Self::Upstream(upstream(kind)),
@@ -38,9 +44,18 @@ impl Failure {
         match self {
             Self::ClientGone => None,
             Self::Refused(status) => Some(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)),
+            Self::Shed(_) => Some(StatusCode::SERVICE_UNAVAILABLE),
             Self::Upstream(UpstreamError::Timeout) => Some(StatusCode::GATEWAY_TIMEOUT),
             Self::Upstream(_) => Some(StatusCode::BAD_GATEWAY),
             Self::Internal => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// What `Cache-Status` says of it.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Self::Shed(reason) => reason.label(),
+            _ => "error",
         }
     }
 
@@ -50,6 +65,7 @@ impl Failure {
             Self::ClientGone => "",
             Self::Refused(400) => "vacpack refused the request: it is not well-formed HTTP.\n",
             Self::Refused(408) => "vacpack gave up on the request: it did not arrive in time.\n",
+            Self::Refused(414) => "vacpack refused the request: its URL is longer than listen.max_url allows.\n",
             Self::Refused(413) => "vacpack refused the request: its content is larger than listen.max_body allows.\n",
             Self::Refused(431) => {
                 "vacpack refused the request: its header is larger than listen.max_header_size or \
@@ -58,6 +74,8 @@ impl Failure {
             Self::Refused(501) => "vacpack refused the request: it does not know this transfer coding.\n",
             Self::Refused(504) => "vacpack has no stored response for it, and the request is only-if-cached.\n",
             Self::Refused(_) => "vacpack refused the request.\n",
+            Self::Shed(Shed::AppDown) => "The app does not answer at the moment.\n",
+            Self::Shed(_) => "The app has more to do than it can at the moment.\n",
             Self::Upstream(UpstreamError::Refused) => "vacpack could not reach the app: it refused the connection.\n",
             Self::Upstream(UpstreamError::Connect | UpstreamError::Tls) => "vacpack could not reach the app.\n",
             Self::Upstream(UpstreamError::Timeout) => "The app did not answer in time.\n",
@@ -65,6 +83,20 @@ impl Failure {
             Self::Upstream(UpstreamError::Protocol) => "What the app answered is not HTTP.\n",
             Self::Internal => "vacpack failed; its log says why.\n",
         }
+    }
+}
+
+/// Pure: the limit of time that ended a request, if one did. `answered`: the app had begun to answer.
+pub fn limit_of(error: &Error, answered: bool) -> Option<Limit> {
+    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout) => Some(Limit::UpstreamConnect),
+        (ErrorSource::Upstream, WriteTimedout) => Some(Limit::UpstreamWrite),
+        (ErrorSource::Upstream, ReadTimedout) if answered => Some(Limit::UpstreamRead),
+        (ErrorSource::Upstream, ReadTimedout) => Some(Limit::UpstreamFirstByte),
+        (ErrorSource::Downstream, ReadTimedout) => Some(Limit::BodyTime),
+        (ErrorSource::Downstream, WriteTimedout) => Some(Limit::WriteTime),
+        _ => None,
     }
 }
 

@@ -13,12 +13,12 @@ use super::Proxy;
 use super::context::{AppHead, Context};
 use super::edit::apply_to;
 use super::encoding::{Encoding, Job};
-use super::intake::content_length;
+use super::intake::{self, content_length};
 use super::judgement;
 use super::request::Request;
 use crate::encode::{self, Admission, FlushRule};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
-use crate::metrics::Phase;
+use crate::metrics::{Limit, Phase};
 use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts};
 
 /// nginx's word for "do not hold this response back".
@@ -39,11 +39,13 @@ impl Proxy {
             // RFC 9110, section 7.8: a server must not switch to a protocol that the client did not ask for.
             return Err(not_http("a 101 that nobody asked for"));
         }
+        self.begin_stream(response, context);
         if response.status.is_informational() {
             return Ok(());
         }
         let now = Instant::now();
         context.app.answered = Some(now);
+        self.judge_head(response, context)?;
         if let Some(asked) = context.app.asked {
             context.phases.add(Phase::UpstreamWait, now - asked);
         }
@@ -67,6 +69,19 @@ impl Proxy {
         encoding.arm(job)
     }
 
+    /// The app has begun to answer, with a head that is not too large.
+    fn judge_head(&self, response: &ResponseHeader, context: &mut Context) -> pingora::Result<()> {
+        self.note_answer(context);
+        if let Some(deadline) = &context.app.deadline {
+            deadline.answered();
+        }
+        if intake::size(&response.headers) > self.parts.upstream.config().max_header_size {
+            context.limit = Some(Limit::UpstreamHeader);
+            return Err(not_http("a head larger than upstream.max_header_size"));
+        }
+        Ok(())
+    }
+
     /// The head on its way to the store and the client, coded already.
     pub(super) fn clean_head(
         &self,
@@ -77,6 +92,7 @@ impl Proxy {
         if response.status == StatusCode::NOT_MODIFIED && session.cache.enabled() {
             // A validation: the platform shows us nothing of it before.
             context.app.answered = Some(Instant::now());
+            self.judge_head(response, context)?;
             context.app.head = Some(AppHead::read(response, true));
         }
         strip_hop_by_hop(response);

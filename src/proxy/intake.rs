@@ -11,10 +11,13 @@ use pingora::http::RequestHeader;
 
 use super::forward::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::header::{hop_by_hop, list};
+use crate::metrics::Limit;
 
 /// Limits of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
+    /// Bytes of the target.
+    pub max_url: u64,
     /// Bytes of all field names and values together.
     pub max_header_size: u64,
     pub max_header_count: usize,
@@ -22,6 +25,8 @@ pub struct RequestLimits {
     pub max_body: u64,
     /// Between two reads of the content.
     pub body_timeout: Duration,
+    /// Bytes a second of the content, on average.
+    pub min_body_rate: u64,
     /// For one write of the response.
     pub write_timeout: Duration,
 }
@@ -35,7 +40,9 @@ pub enum Refusal {
     Target,
     /// RFC 9112, section 6.1: a transfer coding that is not exactly one `chunked`.
     TransferCoding,
+    TargetTooLong,
     HeaderTooLarge,
+    TooManyFields,
     ContentTooLarge,
 }
 
@@ -44,8 +51,21 @@ impl Refusal {
         match self {
             Self::Host | Self::Target => 400,
             Self::TransferCoding => 501,
-            Self::HeaderTooLarge => 431,
+            // RFC 9110, sections 15.5.15 and 15.5.14; RFC 6585, section 5.
+            Self::TargetTooLong => 414,
+            Self::HeaderTooLarge | Self::TooManyFields => 431,
             Self::ContentTooLarge => 413,
+        }
+    }
+
+    /// The limit that it met, where it is not simply wrong.
+    pub fn limit(self) -> Option<Limit> {
+        match self {
+            Self::Host | Self::Target | Self::TransferCoding => None,
+            Self::TargetTooLong => Some(Limit::Url),
+            Self::HeaderTooLarge => Some(Limit::HeaderSize),
+            Self::TooManyFields => Some(Limit::HeaderCount),
+            Self::ContentTooLarge => Some(Limit::BodySize),
         }
     }
 }
@@ -53,7 +73,13 @@ impl Refusal {
 /// Pure: the first reason to refuse this head, if there is one.
 pub fn refuse(request: &RequestHeader, limits: &RequestLimits) -> Option<Refusal> {
     let headers = &request.headers;
-    if headers.len() > limits.max_header_count || size(headers) > limits.max_header_size {
+    if request.raw_path().len() as u64 > limits.max_url {
+        return Some(Refusal::TargetTooLong);
+    }
+    if headers.len() > limits.max_header_count {
+        return Some(Refusal::TooManyFields);
+    }
+    if size(headers) > limits.max_header_size {
         return Some(Refusal::HeaderTooLarge);
     }
     if has_bad_host(request) {
@@ -71,7 +97,18 @@ pub fn refuse(request: &RequestHeader, limits: &RequestLimits) -> Option<Refusal
     None
 }
 
-fn size(headers: &HeaderMap) -> u64 {
+/// A client may begin slowly: it is in no hurry for so long, or for as long as it may be silent.
+const UNHURRIED: Duration = Duration::from_secs(10);
+
+/// Pure: has the content come too slowly, after `bytes` in `elapsed`? An app that takes it slowly is not the client's
+/// fault, but it does so behind buffers of some hundred KiB, which the average outlasts.
+pub fn is_too_slow(bytes: u64, elapsed: Duration, limits: &RequestLimits) -> bool {
+    let due = limits.min_body_rate.saturating_mul(elapsed.as_secs());
+    elapsed > UNHURRIED.min(limits.body_timeout) && bytes < due
+}
+
+/// Bytes of all names and values together.
+pub fn size(headers: &HeaderMap) -> u64 {
     let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     fields.sum::<usize>() as u64
 }
@@ -148,10 +185,12 @@ mod tests {
     use super::*;
 
     const LIMITS: RequestLimits = RequestLimits {
+        max_url: 32,
         max_header_size: 64,
         max_header_count: 4,
         max_body: 10,
-        body_timeout: Duration::from_secs(1),
+        body_timeout: Duration::from_secs(60),
+        min_body_rate: 100,
         write_timeout: Duration::from_secs(1),
     };
 
@@ -175,6 +214,22 @@ mod tests {
             request.insert_header(HOST, "a").expect("a field");
             assert_eq!(refuse(&request, &LIMITS), *expected, "{method} {target}");
         }
+    }
+
+    #[test]
+    fn a_body_is_slow_by_its_average_and_not_before_its_time() {
+        let seconds = Duration::from_secs;
+        for (bytes, elapsed, slow) in [
+            (0, seconds(10), false),
+            (1099, seconds(11), true),
+            (1100, seconds(11), false),
+            (1 << 20, seconds(3600), false),
+            (u64::MAX, seconds(u64::MAX), false),
+        ] {
+            assert_eq!(is_too_slow(bytes, elapsed, &LIMITS), slow, "{bytes} in {elapsed:?}");
+        }
+        let any = RequestLimits { min_body_rate: 0, ..LIMITS };
+        assert!(!is_too_slow(1, seconds(3600), &any));
     }
 
     #[test]
@@ -244,7 +299,7 @@ mod tests {
             (
                 &[("host", "a"), ("a", ""), ("b", ""), ("c", ""), ("d", "")],
                 Version::HTTP_11,
-                Some(Refusal::HeaderTooLarge),
+                Some(Refusal::TooManyFields),
             ),
         ];
         for (fields, version, expected) in rows {

@@ -5,7 +5,7 @@
 //!           request_filter          purge                the method PURGE
 //!           request_cache_filter    caching              key; on or off; alone or with others
 //!           cache_hit_filter        caching              may what is stored answer?
-//! to app    upstream_peer           crate::upstream
+//! to app    upstream_peer           overload             is there a place for it?
 //!           upstream_request_filter outbound             identity, the app's own validators, who the client is
 //!                                   delivery             the client may leave, if others may wait for the same
 //! from app  adjust_upstream_modules inbound              what happens to the body
@@ -24,6 +24,7 @@ mod confirm;
 mod connection;
 mod context;
 mod delivery;
+mod door;
 mod edit;
 mod effort;
 mod encoding;
@@ -36,6 +37,7 @@ mod intake;
 mod judgement;
 mod outbound;
 mod outlet;
+mod overload;
 mod predictor;
 mod purge;
 mod refresh;
@@ -77,8 +79,8 @@ use crate::admin::Lifecycle;
 use crate::cache::{Memory, ResourceKey};
 use crate::encode::{Budget, Pressure};
 use crate::metrics::access_log::Rules as AccessRules;
-use crate::metrics::{AccessLog, AfterFailure, Metrics, Phase, Reused, RouteMeters, UpstreamError};
-use crate::upstream::{Purpose, Upstream};
+use crate::metrics::{AccessLog, AfterFailure, Limit, Metrics, Phase, Reused, RouteMeters, UpstreamError};
+use crate::upstream::{Deadline, Passed, Places, Purpose, Upstream};
 
 use connection::{HeadArrival, keepalive};
 use context::Context;
@@ -94,6 +96,8 @@ pub struct Parts {
     /// The meters of each route, at its index.
     pub meters: Vec<Arc<RouteMeters>>,
     pub upstream: Upstream,
+    /// The places that the app has for requests.
+    pub places: Arc<Places>,
     pub memory: &'static Memory,
     /// The memory of all encoders.
     pub encoders: Arc<Budget>,
@@ -168,6 +172,15 @@ fn refused(status: u16) -> Box<Error> {
     error
 }
 
+/// The end of a connection to the app that one of our own timers made.
+fn out_of_time(passed: Passed, context: &mut Context) -> Box<Error> {
+    context.limit = Some(match passed {
+        Passed::FirstByte => Limit::UpstreamFirstByte,
+        Passed::Total => Limit::UpstreamTotal,
+    });
+    Error::explain(ErrorType::ReadTimedout, "the app took longer than upstream allows").into_up()
+}
+
 #[async_trait]
 impl ProxyHttp for Proxy {
     type CTX = Context;
@@ -204,8 +217,12 @@ impl ProxyHttp for Proxy {
         let http10 = session.req_header().version < Version::HTTP_11;
         session.set_ignore_info_resp(http10);
         intake::drop_nominated(session.req_header_mut());
+        if session.as_downstream().get_keepalive_reuses_remaining() == Some(0) {
+            self.parts.metrics.limit_met(Limit::ConnectionRequests);
+        }
         let request = context.request.insert(self.admit(session));
         if let Some(refusal) = intake::refuse(session.req_header(), &self.parts.limits) {
+            context.limit = refusal.limit();
             return Err(refused(refusal.status()));
         }
         request.normalise(session.req_header_mut())
@@ -223,11 +240,11 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> Result<()> {
         context.content += body.as_ref().map_or(0, |piece| piece.len() as u64);
-        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
-        if !websocket && context.content > self.parts.limits.max_body {
-            return Err(refused(413));
-        }
-        Ok(())
+        let Some(limit) = self.exceeded(context) else {
+            return Ok(());
+        };
+        context.limit = Some(limit);
+        Err(refused(if limit == Limit::BodySize { 413 } else { 408 }))
     }
 
     fn request_cache_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -271,13 +288,16 @@ impl ProxyHttp for Proxy {
         // Another try begins as the first did.
         self.delivered(session, context).await;
         context.app.tries += 1;
+        self.enter(session, context).await?;
+        let address = self.choose(session, context)?;
         context.app.connecting = Some(Instant::now());
         let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
-        self.parts.upstream.peer(match context.app.tries {
+        let purpose = match context.app.tries {
             _ if websocket => Purpose::WebSocket,
             1 => Purpose::Request,
             _ => Purpose::Retry,
-        })
+        };
+        self.parts.upstream.peer(&address, purpose)
     }
 
     async fn connected_to_upstream(
@@ -296,6 +316,8 @@ impl ProxyHttp for Proxy {
         context.app.asked = Some(now);
         context.app.reused = Some(if reused { Reused::Yes } else { Reused::No });
         context.app.socket = (socket >= 0).then_some(socket);
+        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
+        context.app.deadline = if websocket { None } else { self.parts.upstream.deadline(socket) };
         Ok(())
     }
 
@@ -331,6 +353,20 @@ impl ProxyHttp for Proxy {
         // Before the client hears of its success: what it asks for next must not be what it just changed.
         self.invalidate(session, context);
         Ok(())
+    }
+
+    /// The end of a connection that a deadline ended may look like the end of the body.
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        match context.app.deadline.as_ref().and_then(Deadline::passed) {
+            Some(passed) if end => Err(out_of_time(passed, context)),
+            _ => Ok(None),
+        }
     }
 
     fn response_cache_filter(
@@ -376,6 +412,7 @@ impl ProxyHttp for Proxy {
             None => refresh::make_repeatable(session.req_header_mut()).is_ok(),
             Some(error) if *error.esource() == ErrorSource::Upstream => {
                 context.failure = Some(Failure::of(error));
+                self.count_limit(error, context);
                 true
             }
             Some(_) => false,
@@ -407,6 +444,7 @@ impl ProxyHttp for Proxy {
         let again = self.may_try_again(context);
         error.set_retry(again);
         self.count_failure(&error, again);
+        self.note_failure(again, context);
         error
     }
 
@@ -419,6 +457,9 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
         reused: bool,
     ) -> Box<Error> {
+        if let Some(passed) = context.app.deadline.as_ref().and_then(Deadline::passed) {
+            error = out_of_time(passed, context);
+        }
         let stale_connection =
             reused && context.app.answered.is_none() && Failure::of(&error) == Failure::Upstream(UpstreamError::Closed);
         let repeatable = session.req_header().method.is_idempotent()
@@ -428,6 +469,13 @@ impl ProxyHttp for Proxy {
         if *error.esource() == ErrorSource::Upstream {
             let again = error.retry();
             self.count_failure(&error, again);
+            let unanswered = context.app.answered.is_none();
+            if unanswered
+                && !reused
+                && matches!(Failure::of(&error), Failure::Upstream(UpstreamError::Closed | UpstreamError::Timeout))
+            {
+                self.note_failure(again, context);
+            }
         }
         error
     }
@@ -452,12 +500,13 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        if let Some(error) = error
-            && context.failure.is_none()
-        {
-            context.failure = Some(Failure::of(error));
+        if let Some(error) = error {
+            context.failure.get_or_insert(Failure::of(error));
+            self.count_limit(error, context);
         }
         self.close_phases(session, context);
+        // Whatever the client still has to read: the app is done with it.
+        context.app.place = None;
         self.delivered(session, context).await;
         self.note_refresh(session, context);
         self.report(session, context);
@@ -465,6 +514,26 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    /// The limit that the content so far has met.
+    fn exceeded(&self, context: &mut Context) -> Option<Limit> {
+        let limits = &self.parts.limits;
+        let request = context.request.as_ref().filter(|request| !request.websocket)?;
+        if context.content > limits.max_body {
+            return Some(Limit::BodySize);
+        }
+        let elapsed = context.content_since.get_or_insert_with(Instant::now).elapsed();
+        let slow = !request.grpc && intake::is_too_slow(context.content, elapsed, limits);
+        slow.then_some(Limit::BodyRate)
+    }
+
+    /// Counts the limit that ended the request, if one did.
+    fn count_limit(&self, error: &Error, context: &mut Context) {
+        let limit = context.limit.take().or_else(|| failure::limit_of(error, context.app.answered.is_some()));
+        if let Some(limit) = limit {
+            self.parts.metrics.limit_met(limit);
+        }
+    }
+
     fn may_try_again(&self, context: &Context) -> bool {
         context.app.tries <= self.parts.upstream.config().max_retries
     }
@@ -497,6 +566,7 @@ impl Proxy {
             return;
         };
         if let Err(Undelivered { error, at }) = delivery.end(session).await {
+            self.count_limit(&error, context);
             context.failure.get_or_insert(Failure::of(&error));
             context.left = Some(at);
         }

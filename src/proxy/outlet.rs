@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use pingora::protocols::{Peek, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::connection::HeadArrival;
 use super::wrapped::answer_by_stream;
 use crate::header::date;
 
@@ -35,6 +36,7 @@ type Date = [u8; 29];
 pub struct Outlet {
     stream: Stream,
     head: Mutex<Head>,
+    arrival: HeadArrival,
 }
 
 /// The head of the response.
@@ -50,8 +52,9 @@ enum Head {
 }
 
 impl Outlet {
-    pub fn new(stream: Stream) -> Self {
-        Self { stream, head: Mutex::default() }
+    /// `arrival` is told how much is read of a request's head, and ends one that is too long.
+    pub fn new(stream: Stream, arrival: HeadArrival) -> Self {
+        Self { stream, head: Mutex::default(), arrival }
     }
 
     /// The next head on this connection keeps this date; None, or what is no date in its one right form: that of the
@@ -161,7 +164,13 @@ impl AsyncWrite for Outlet {
 
 impl AsyncRead for Outlet {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if !this.arrival.read(buffer.filled().len() - before) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a head that does not end")));
+        }
+        read
     }
 }
 
@@ -191,7 +200,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (near, mut far) = tokio::io::duplex(takes);
-            let connection: Stream = Box::new(Outlet::new(Box::new(near)));
+            let connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
             Outlet::expect_head(Some(&connection), kept);
             let write = async move {
                 let mut connection = connection;
@@ -222,7 +231,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (near, mut far) = tokio::io::duplex(1000);
-            let mut connection: Stream = Box::new(Outlet::new(Box::new(near)));
+            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
             for flushes in [false, true] {
                 Outlet::expect_head(Some(&connection), None);
                 connection.write_all(HEAD).await.unwrap();

@@ -147,6 +147,7 @@ fn error_type(failure: Failure) -> ErrorType {
     match failure {
         Failure::ClientGone => ErrorType::Client,
         Failure::Refused(_) => ErrorType::Request,
+        Failure::Shed(reason) => ErrorType::Shed(reason),
         Failure::Upstream(reason) => ErrorType::Upstream(reason),
         Failure::Internal => ErrorType::Internal,
     }

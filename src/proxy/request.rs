@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderValue, RANGE, UPGRADE, USER_AGENT};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, HeaderValue, RANGE, UPGRADE, USER_AGENT};
 use http::{Method, Version};
 use pingora::http::RequestHeader;
 
@@ -29,6 +29,8 @@ pub struct Request {
     pub websocket: bool,
     /// As the client sent it; what the app is asked with may be another one.
     pub user_agent: Option<HeaderValue>,
+    /// Streams of messages, which may be far apart, in both directions.
+    pub grpc: bool,
     /// Where the answer is stored, or would be; None where the cache is not asked.
     pub view: Option<Arc<RequestView>>,
 }
@@ -46,6 +48,7 @@ impl Request {
             facts: facts(head),
             websocket: is_websocket(head),
             user_agent: head.headers.get(USER_AGENT).cloned(),
+            grpc: is_grpc(head),
             view: None,
         }
     }
@@ -133,6 +136,11 @@ fn authority(head: &RequestHeader) -> String {
 /// RFC 6455, section 4.1; the platform forwards no other upgrade.
 fn is_websocket(head: &RequestHeader) -> bool {
     head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn is_grpc(head: &RequestHeader) -> bool {
+    let media_type = head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    media_type.is_some_and(|media_type| media_type.starts_with(b"application/grpc"))
 }
 
 fn facts(head: &RequestHeader) -> RequestFacts {

@@ -2,7 +2,9 @@
 
 use std::time::{Instant, SystemTime};
 
-use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, VIA};
+use http::header::{
+    AGE, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, VIA,
+};
 use http::{Method, StatusCode, Version};
 use pingora::cache::CachePhase;
 use pingora::http::ResponseHeader;
@@ -12,8 +14,8 @@ use super::Proxy;
 use super::context::{Answer, Context};
 use super::edit::apply_to;
 use super::failure::Failure;
-use super::forward;
 use super::outlet::Outlet;
+use super::{forward, overload};
 use crate::cdn;
 use crate::header::{CacheStatus, Forward, Vary, cache_status::CACHE_STATUS};
 use crate::metrics::Phase;
@@ -75,7 +77,7 @@ impl Proxy {
         };
         if session.response_written().is_none() {
             Outlet::expect_head(session.as_downstream().stream(), None);
-            match failure_head(status, failure.explanation(), session.req_header().version) {
+            match failure_head(status, failure) {
                 Ok(head) => {
                     // RFC 9110, section 9.3.2: none to HEAD. HTTP/2 would break the stream off.
                     let told = if session.req_header().method == Method::HEAD { "" } else { failure.explanation() };
@@ -91,12 +93,16 @@ impl Proxy {
     }
 }
 
-fn failure_head(status: StatusCode, body: &str, _version: Version) -> pingora::Result<ResponseHeader> {
+fn failure_head(status: StatusCode, failure: Failure) -> pingora::Result<ResponseHeader> {
+    let body = failure.explanation();
     let mut head = ResponseHeader::build(status, Some(5))?;
     head.insert_header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
     head.insert_header(CONTENT_LENGTH, body.len())?;
     head.insert_header(http::header::CACHE_CONTROL, "no-store")?;
-    head.insert_header(CACHE_STATUS, CacheStatus::fwd(Forward::Bypass).detail("error").to_header())?;
+    head.insert_header(CACHE_STATUS, CacheStatus::fwd(Forward::Bypass).detail(failure.detail()).to_header())?;
+    if matches!(failure, Failure::Shed(_)) {
+        head.insert_header(RETRY_AFTER, overload::RETRY_AFTER)?;
+    }
     Ok(head)
 }
 

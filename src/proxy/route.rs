@@ -11,6 +11,7 @@ use crate::cache::KeyRules;
 use crate::cdn::HeaderRules;
 use crate::encode::Live;
 use crate::header::Coding;
+use crate::metrics::Priority;
 use crate::negotiate::Offer;
 use crate::policy::{Normalise, Rules};
 
@@ -20,6 +21,8 @@ pub struct Route {
     /// The value of the `route` label.
     pub name: String,
     pub matcher: Matcher,
+    /// Of its requests to the app.
+    pub priority: Priority,
     pub cache: Rules,
     pub key: KeyRules,
     pub normalise: Normalise,

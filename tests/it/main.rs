@@ -16,6 +16,8 @@ mod h2c;
 mod hygiene;
 mod lifecycle;
 mod model;
+mod overload;
 mod readme;
 mod streaming;
 mod tls;
+mod upstream;

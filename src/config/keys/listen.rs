@@ -9,6 +9,8 @@ const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
 
 const MAX_BODY: Kind = Kind::Size { min: 1, max: TIB };
+const MAX_CONNECTIONS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
+const MAX_REQUESTS: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 
 const TLS: &[Key] = &[
     Key::new(
@@ -34,9 +36,21 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand."),
     Key::new(
         "max_connections",
-        Kind::Integer { min: 1, max: 1_000_000 },
+        MAX_CONNECTIONS,
         "10_000",
-        "Connections beyond this are closed at once: a queue would only hide them.",
+        "Connections beyond this are told 503 and closed at once: a queue would only hide them.",
+    ),
+    Key::new(
+        "max_connections_per_client",
+        Kind::WordOr("unlimited", &MAX_CONNECTIONS),
+        "1_000",
+        "Connections of one address (IPv6: one /64) beyond this are told 429 and closed; those of `trusted_proxies` are not counted.",
+    ),
+    Key::new(
+        "max_requests",
+        Kind::WordOr("unlimited", &MAX_REQUESTS),
+        "10_000",
+        "Requests on one connection of HTTP/1 before it is closed, so that a balancer spreads connections anew.",
     ),
     Key::new(
         "header_timeout",
@@ -50,13 +64,30 @@ pub(super) const KEYS: &[Key] = &[
         r#""75s""#,
         "How long an unused connection is kept; longer than the load balancer's own (60s with most), so that it is the one that closes.",
     ),
-    Key::new("write_timeout", TIMEOUT, r#""60s""#, "The longest wait until a client takes more of a response."),
+    Key::new(
+        "write_timeout",
+        TIMEOUT,
+        r#""60s""#,
+        "How long a client may take for one piece of a response, of 128 KiB at most: also the least rate at which it reads.",
+    ),
     Key::new("body_timeout", TIMEOUT, r#""60s""#, "The longest silence within a request's body."),
+    Key::new(
+        "min_body_rate",
+        Kind::Size { min: 0, max: MIB },
+        r#""240B""#,
+        "Bytes a second that a request's body arrives with on average, after its first 10s; \"0B\" for any. Not of gRPC and WebSocket.",
+    ),
     Key::new(
         "max_body",
         Kind::WordOr("unlimited", &MAX_BODY),
         r#""1GiB""#,
         "The largest request body, or \"unlimited\"; bodies stream through, so this protects the app and not our memory.",
+    ),
+    Key::new(
+        "max_url",
+        Kind::Size { min: 256, max: MIB },
+        r#""16KiB""#,
+        "The longest request target; a longer one is answered 414.",
     ),
     Key::new(
         "max_header_size",

@@ -27,6 +27,12 @@ const MATCH: &[Key] = &[
 pub(super) const KEYS: &[Key] = &[
     Key::optional("name", Kind::Text(Form::RouteName), r#""static""#, "Its name in metrics and logs.").required(),
     Key::table("match", MATCH, "What a request must be; each key that is given must hold.").required(),
+    Key::new(
+        "priority",
+        Kind::Word(&["critical", "high", "normal", "low"]),
+        r#""normal""#,
+        "Which requests go first when the app has no place for all: \"critical\", \"high\", \"normal\" or \"low\".",
+    ),
     Key {
         name: "cache",
         kind: Kind::Switch(cache::ROUTE),

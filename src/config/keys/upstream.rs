@@ -3,6 +3,18 @@
 use super::Key;
 use crate::config::kind::{Form, Kind, TIMEOUT};
 
+const KIB: u64 = 1 << 10;
+
+const BREAKER: &[Key] = &[
+    Key::new(
+        "failures",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "5",
+        "Failures in a row after which an address is left alone.",
+    ),
+    Key::new("pause", TIMEOUT, r#""500ms""#, "For how long; then one request each pause tries it again."),
+];
+
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "address",
@@ -11,20 +23,71 @@ pub(super) const KEYS: &[Key] = &[
         "Where the app listens: \"host:port\", or \"unix:/run/app.sock\".",
     ),
     Key::new(
+        "also",
+        Kind::List(&Kind::Text(Form::Upstream)),
+        "[]",
+        "More addresses of the same app; all of them, and all that a name has, are asked in turn.",
+    )
+    .example(r#"["10.0.0.2:3000"]"#),
+    Key::new("resolve_every", TIMEOUT, r#""10s""#, "How often names are looked up again."),
+    Key::optional(
+        "ready_path",
+        Kind::Text(Form::Any),
+        r#""/healthz""#,
+        "A path that the app answers with 200 to 399 when it is ready: `/readyz` then follows it, and addresses that are not are asked last.",
+    ),
+    Key::new("ready_interval", TIMEOUT, r#""1s""#, "How often `ready_path` is asked for."),
+    Key::table(
+        "breaker",
+        BREAKER,
+        "When an address that fails is left alone: requests go to others, or are answered at once.",
+    ),
+    Key::new(
         "connect_timeout",
         TIMEOUT,
         r#""1s""#,
         "How long connecting may take; the app is near, so a second is long.",
     ),
+    Key::new(
+        "first_byte_timeout",
+        TIMEOUT,
+        r#""60s""#,
+        "How long the app may take until it begins to answer; no longer than `read_timeout`.",
+    ),
     Key::new("read_timeout", TIMEOUT, r#""60s""#, "The longest silence from the app within one response."),
+    Key::new(
+        "total_timeout",
+        Kind::WordOr("unlimited", &TIMEOUT),
+        r#""unlimited""#,
+        "How long the app may take for a whole answer, from the request to the last byte; it ends event streams too.",
+    ),
     Key::new("write_timeout", TIMEOUT, r#""60s""#, "The longest wait until the app takes more of a request."),
     Key::new("idle_timeout", TIMEOUT, r#""60s""#, "How long an unused connection to the app is kept."),
+    Key::new(
+        "max_header_size",
+        Kind::Size { min: KIB, max: KIB << 10 },
+        r#""64KiB""#,
+        "The largest head of an answer; a larger one is answered 502.",
+    ),
     Key::new(
         "max_retries",
         Kind::Integer { min: 0, max: 3 },
         "1",
         "Further attempts after a failed connect, or, if the request is idempotent, after a kept connection broke.",
     ),
+    Key::new(
+        "max_requests",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "1_024",
+        "Requests that the app is given at once; more wait. Event streams and WebSockets count until they have begun, hits never.",
+    ),
+    Key::new(
+        "max_queued",
+        Kind::Integer { min: 0, max: 1_000_000 },
+        "1_024",
+        "Requests that wait for that, the most important first; what is beyond is answered 503, or stale.",
+    ),
+    Key::new("queue_timeout", TIMEOUT, r#""2s""#, "How long a request waits before it is answered 503, or stale."),
     Key::new(
         "keepalive",
         Kind::Integer { min: 0, max: 65_535 },

@@ -2,6 +2,7 @@
 
 mod checked;
 mod layers;
+mod limits;
 mod problems;
 mod routes;
 mod shipped;

@@ -69,8 +69,11 @@ fn one_mistake_at_a_time() {
         ),
         ("[compression]\nbreach = \"padding\"\n", "expected one of \"off\", \"pad\", \"no-compression\"", ""),
         ("[admin]\ndashboard = true\n", "not supported", ""),
-        ("[upstream]\nready_path = \"/\"\n", "not supported", ""),
-        ("[[route]]\nname = \"a\"\nmatch.path = \"/\"\npriority = \"high\"\n", "route[0].priority: not supported", ""),
+        (
+            "[[route]]\nname = \"a\"\nmatch.path = \"/\"\npriority = \"highest\"\n",
+            "expected one of \"critical\", \"high\", \"normal\", \"low\", got \"highest\"",
+            "",
+        ),
         ("[[route]]\nname = \"a\"\nmatch.path = \"/\"\ncompression.improve = true\n", "not supported", ""),
         ("config_version = 2\n", "2 is out of range", "choose from 1 to 1"),
         ("[compression]\nenabled = \"yes\"\n", "expected true or false, got \"yes\"", "write true, without quotes"),

@@ -62,6 +62,8 @@ struct Line<'a> {
     ttfb_ms: Option<f64>,
     #[serde(rename = "cache.wait_ms", skip_serializing_if = "Option::is_none")]
     lock_wait_ms: Option<f64>,
+    #[serde(rename = "upstream.queue_ms", skip_serializing_if = "Option::is_none")]
+    queue_ms: Option<f64>,
     #[serde(rename = "upstream.connect_ms", skip_serializing_if = "Option::is_none")]
     upstream_connect_ms: Option<f64>,
     #[serde(rename = "upstream.wait_ms", skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,7 @@ pub(super) fn json(exchange: &Exchange) -> Vec<u8> {
         duration_ms: millis(exchange.duration),
         ttfb_ms: exchange.first_byte.map(millis),
         lock_wait_ms: spent(Phase::LockWait),
+        queue_ms: spent(Phase::Queue),
         upstream_connect_ms: spent(Phase::UpstreamConnect),
         upstream_wait_ms: spent(Phase::UpstreamWait),
         upstream_body_ms: spent(Phase::UpstreamBody),

@@ -6,8 +6,8 @@ use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
 use crate::metrics::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, PurgeResult, PurgeScope, Sharing, Transcoding,
-    UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, Priority, PurgeResult, PurgeScope, Sharing, Shed,
+    Transcoding, UpstreamError,
 };
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -55,6 +55,8 @@ fn every_label_value_is_documented() {
         .chain(words::<GivenUp>())
         .chain(words::<Handshake>())
         .chain(words::<Mode>())
+        .chain(words::<Priority>())
+        .chain(words::<Shed>())
         .chain(words::<Transcoding>());
     let missing: Vec<_> = words.filter(|word| !PAGE.contains(&format!("`{word}`"))).collect();
     assert!(missing.is_empty(), "conf/metrics.md does not explain {missing:?}");

@@ -3,6 +3,7 @@
 mod answers;
 mod failures;
 mod fields;
+mod limits;
 mod poisoning;
 mod requests;
 mod transport;

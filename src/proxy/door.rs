@@ -1,0 +1,175 @@
+//! How many connections come in, altogether and from one client.
+//!
+//! Who is over a limit hears so at once, in a few bytes that are the same for everybody, and is closed: waiting would
+//! only move the queue into our memory. Peers that are trusted proxies stand for many clients, and are not counted by
+//! their address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::forward::TrustedProxies;
+use crate::metrics::Limit;
+
+/// Counts who is inside.
+#[derive(Debug)]
+pub struct Door {
+    places: Arc<Semaphore>,
+    per_client: Option<u64>,
+    clients: Arc<Mutex<HashMap<IpAddr, u64>>>,
+    trusted: TrustedProxies,
+}
+
+/// A connection that came in, until this is dropped.
+#[derive(Debug)]
+pub struct Inside {
+    _place: OwnedSemaphorePermit,
+    _client: Option<Counted>,
+}
+
+/// Why a connection is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Too many connections are open.
+    Full,
+    /// Too many of them are this client's.
+    Client,
+}
+
+impl TurnedAway {
+    pub fn limit(self) -> Limit {
+        match self {
+            Self::Full => Limit::Connections,
+            Self::Client => Limit::ClientConnections,
+        }
+    }
+
+    /// What it hears, in HTTP/1.1. A client of HTTP/2 sees the end only.
+    pub fn answer(self) -> &'static [u8] {
+        match self {
+            // RFC 9110, section 15.6.4.
+            Self::Full => {
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 34\r\n\
+                  Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+                  vacpack has too many connections.\n"
+            }
+            // RFC 6585, section 4.
+            Self::Client => {
+                b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n\
+                  Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+                  vacpack has too many connections from here.\n"
+            }
+        }
+    }
+}
+
+impl Door {
+    pub fn new(most: usize, per_client: Option<u64>, trusted: TrustedProxies) -> Self {
+        let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self { places, per_client, clients: Arc::default(), trusted }
+    }
+
+    /// `peer` is None for a socket without addresses.
+    pub fn enter(&self, peer: Option<IpAddr>) -> Result<Inside, TurnedAway> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| TurnedAway::Full)?;
+        let client = match (self.per_client, peer.map(|peer| peer.to_canonical())) {
+            (Some(most), Some(peer)) if !self.trusted.trust(peer) => {
+                Some(Counted::begin(&self.clients, network(peer), most).ok_or(TurnedAway::Client)?)
+            }
+            _ => None,
+        };
+        Ok(Inside { _place: place, _client: client })
+    }
+}
+
+/// Whoever has one address of IPv6 has its /64 (RFC 4291, section 2.5.1).
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+/// One more of a client's connections. Who has none is in no map.
+#[derive(Debug)]
+struct Counted {
+    clients: Arc<Mutex<HashMap<IpAddr, u64>>>,
+    client: IpAddr,
+}
+
+impl Counted {
+    fn begin(clients: &Arc<Mutex<HashMap<IpAddr, u64>>>, client: IpAddr, most: u64) -> Option<Self> {
+        let mut counts = clients.lock();
+        let count = counts.entry(client).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { clients: clients.clone(), client })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.clients.lock();
+        if let Some(count) = counts.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn a_client_has_so_many_and_all_together_so_many() {
+        let door = Door::new(3, Some(2), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
+        let first = door.enter(address("192.0.2.1")).expect("the first");
+        let _second = door.enter(address("::ffff:192.0.2.1")).expect("the second");
+        assert_eq!(door.enter(address("192.0.2.1")).err(), Some(TurnedAway::Client));
+        let _proxy = door.enter(address("10.1.1.1")).expect("another one's");
+        assert_eq!(door.enter(address("192.0.2.9")).err(), Some(TurnedAway::Full));
+        drop(first);
+        assert!(door.enter(address("192.0.2.1")).is_ok(), "one went");
+        assert!(door.enter(None).is_ok(), "a socket without addresses");
+    }
+
+    #[test]
+    fn nobody_is_remembered_who_has_left() {
+        let door = Door::new(9, Some(1), TrustedProxies(Vec::new()));
+        let one = door.enter(address("2001:db8::1")).expect("the first");
+        assert_eq!(door.enter(address("2001:db8::2")).err(), Some(TurnedAway::Client), "of the same network");
+        let _other = door.enter(address("2001:db8:0:1::1")).expect("of another one");
+        assert_eq!(door.clients.lock().len(), 2);
+        drop(one);
+        assert_eq!(door.clients.lock().len(), 1);
+    }
+
+    #[test]
+    fn proxies_are_not_counted_by_address() {
+        let door = Door::new(9, Some(1), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
+        let all: Vec<_> = (0..3).map(|_| door.enter(address("10.0.0.1"))).collect();
+        assert!(all.iter().all(Result::is_ok) && door.clients.lock().is_empty());
+    }
+
+    #[test]
+    fn what_is_said_is_as_long_as_it_says() {
+        for turned in [TurnedAway::Full, TurnedAway::Client] {
+            let text = std::str::from_utf8(turned.answer()).expect("text");
+            let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+            assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head} {}", body.len());
+            assert!(head.lines().all(|line| !line.starts_with(' ')), "{head}");
+        }
+    }
+}
