@@ -37,6 +37,11 @@ const REMEMBER_OVERSIZE: Duration = Duration::from_secs(60);
 /// How many of those are remembered.
 const OVERSIZE_KEYS: u64 = 4096;
 
+/// How long something is of which parts were asked for; a hint, so that it may be old.
+const REMEMBER_LENGTH: Duration = Duration::from_secs(600);
+/// How many of those are remembered.
+const LENGTHS: u64 = 16_384;
+
 /// What the operator allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -72,6 +77,7 @@ pub struct Memory {
     fills: Arc<FillBudget>,
     purges: PurgeLog,
     oversize: Cache<ResourceKey, ()>,
+    lengths: Cache<ResourceKey, u64>,
     refreshes: Refreshes,
     generations: AtomicU64,
     events: Arc<dyn Events>,
@@ -92,6 +98,7 @@ impl Memory {
             fills: Arc::new(FillBudget::new(limits.fills)),
             purges: PurgeLog::default(),
             oversize: Cache::builder().max_capacity(OVERSIZE_KEYS).time_to_live(REMEMBER_OVERSIZE).build(),
+            lengths: Cache::builder().max_capacity(LENGTHS).time_to_live(REMEMBER_LENGTH).build(),
             refreshes: Refreshes::new(),
             generations: AtomicU64::new(0),
             derivations: Arc::new(Semaphore::new(cores)),
@@ -172,6 +179,16 @@ impl Memory {
     /// This resource lately turned out larger than `max_object`: do not collapse requests on it, do not buffer it.
     pub fn known_oversize(&self, key: &ResourceKey) -> bool {
         self.oversize.contains_key(key)
+    }
+
+    /// The app has said how long the identity of this is.
+    pub fn note_length(&self, key: ResourceKey, length: u64) {
+        self.lengths.insert(key, length);
+    }
+
+    /// What the app last said of the length of what is not stored.
+    pub fn noted_length(&self, key: &ResourceKey) -> Option<u64> {
+        self.lengths.get(key)
     }
 
     /// The refreshes that failed lately.

@@ -35,7 +35,9 @@ pub fn on_not_stored(reason: NotStored) -> Reason {
         }
         NotStored::CloseDelimited => "only the end of the connection ends it: Content-Length or chunks from the app",
         NotStored::Truncated => "the body ended early",
-        NotStored::Range => "the request had a Range and was passed on",
+        NotStored::Range => {
+            "the request has a Range, and the whole is not fetched for it: it is too long, or nobody knows yet"
+        }
         NotStored::TooLarge => "it is longer than cache.max_object",
         NotStored::OverBudget => "other fills held the memory: memory.budget",
         NotStored::TooManyVariants => {
@@ -136,7 +138,7 @@ pub fn needs(rules: &Rules, authorized: bool, fills: bool) -> Vec<String> {
     }
     let mut needs = vec![lifetime(rules)];
     if !fills {
-        needs.push("a GET without Range".to_owned());
+        needs.push("a GET, without a Range that is passed on".to_owned());
     }
     if authorized {
         needs.push("public, s-maxage or must-revalidate from the app, as the request has credentials".to_owned());
@@ -190,6 +192,6 @@ mod tests {
         assert_eq!(forced, "nothing for its lifetime: cache.ttl is 1m");
         assert_eq!(text(&Rules { enabled: false, ..Rules::default() }), "a route that caches: cache.enabled");
         let asked = needs(&Rules::default(), true, false).join("; ");
-        assert!(asked.contains("GET without Range") && asked.contains("credentials"), "{asked}");
+        assert!(asked.contains("without a Range") && asked.contains("credentials"), "{asked}");
     }
 }

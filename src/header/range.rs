@@ -28,6 +28,21 @@ pub fn without_empty_suffixes(value: &[u8]) -> Option<String> {
     Some(if left.is_empty() { UNSATISFIABLE.to_owned() } else { format!("bytes={}", left.join(",")) })
 }
 
+/// The first byte of the range that begins last; `None` where one is counted from the end, or is no range.
+pub fn last_first(value: &[u8]) -> Option<u64> {
+    let equals = value.iter().position(|byte| *byte == b'=')?;
+    let firsts = list::split(&value[equals + 1..]).map(|range| number(range.split(|byte| *byte == b'-').next()?));
+    firsts.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// How long the whole is of which a `Content-Range` tells (14.4): `bytes 0-9/1234`. `None` where that is not said.
+pub fn complete_length(value: &[u8]) -> Option<u64> {
+    let value = value.trim_ascii();
+    let slash = value.iter().rposition(|byte| *byte == b'/')?;
+    let in_bytes = value.get(..5).is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes"));
+    number(&value[slash + 1..]).filter(|_| in_bytes)
+}
+
 /// A range that lies outside of everything.
 const UNSATISFIABLE: &str = "bytes=18446744073709551615-";
 
@@ -107,10 +122,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_range_that_begins_last_tells_how_much_comes_before() {
+        for (value, first) in [
+            ("bytes=0-9", Some(0)),
+            ("bytes=7-", Some(7)),
+            ("bytes=5-6, 100-200, 9-", Some(100)),
+            ("bytes=-5", None),
+            ("bytes=0-1,-5", None),
+            ("bytes=99999999999999999999-", Some(u64::MAX)),
+            ("bytes", None),
+            ("bytes=", None),
+        ] {
+            assert_eq!(last_first(value.as_bytes()), first, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_content_range_may_tell_the_length_of_the_whole() {
+        for (value, length) in [
+            ("bytes 0-9/1234", Some(1234)),
+            ("Bytes */1234", Some(1234)),
+            (" bytes 0-9/1234 ", Some(1234)),
+            ("bytes 0-9/*", None),
+            ("bytes 0-9", None),
+            ("bytes 0-9/-1", None),
+            ("lines 0-9/1234", None),
+            ("", None),
+        ] {
+            assert_eq!(complete_length(value.as_bytes()), length, "{value}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(value: Vec<u8>) {
             is_byte_ranges(&value);
+            last_first(&value);
+            complete_length(&value);
             without_empty_suffixes(&value);
         }
     }

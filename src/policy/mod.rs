@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | in which of few values is the app asked (§4.1)? | edits of the request | [`mod@normalise`] |
 //! | may the stored response answer this request (§4, §5.2.1)? | [`Lookup`] | [`mod@lookup`] |
+//! | a part is asked for, and nothing stored answers: is the whole fetched? | [`Part`] | [`mod@part`] |
 //! | is it the right variant (§4.1)? | [`Selector`] | [`variant`] |
 //! | does the client have it already (RFC 9110, §13)? | [`Precondition`] | [`condition`] |
 //! | may the app's answer be stored (§3)? | [`Freshness`] or [`NotStored`] | [`mod@store`] |
@@ -38,6 +39,7 @@ pub mod lookup;
 pub mod normalise;
 pub mod outcome;
 pub mod overvary;
+pub mod part;
 pub mod revalidate;
 pub mod rules;
 pub mod stale;
@@ -57,6 +59,7 @@ pub use lookup::{Lookup, RequestDirectives, StoredFreshness, lookup};
 pub use normalise::Normalise;
 pub use outcome::CacheOutcome;
 pub use overvary::OverVarying;
+pub use part::{Part, PartFacts, part};
 pub use revalidate::merge_304;
 pub use rules::{Rules, SetCookie};
 pub use store::{NotStored, StoreRequest, StoreResponse, permits_authorized, store};

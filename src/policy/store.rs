@@ -73,7 +73,7 @@ pub enum NotStored {
     // ---
     /// §3.3: the body ended early.
     Truncated,
-    /// The request had a `Range` and was passed on as it was.
+    /// The request had a `Range`, and the whole was not stored for it (see [`mod@super::part`]).
     Range,
     /// Over the object limit.
     TooLarge,

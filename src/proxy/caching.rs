@@ -1,9 +1,9 @@
 //! Between the platform's cache state machine and the pure rules: facts in, its vocabulary out.
 //!
 //! Every decision is `policy`'s or `negotiate`'s; the bytes are `cache`'s. What is here is the translation, and the way
-//! round two traps of a fill that its first client takes part in: a `HEAD` or `Range` that misses would end it with its
-//! own, short, answer, so it goes to the app as it is; and a condition that a *miss* would meet is not applied, so that
-//! the fill is whole.
+//! round two traps of a fill that its first client takes part in: a `HEAD` that misses would end it with its own, short,
+//! answer, so it goes to the app as it is; and a condition that a *miss* would meet is not applied, so that the fill is
+//! whole.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -21,8 +21,9 @@ use pingora::proxy::Session;
 use super::Proxy;
 use super::context::{AppHead, Context};
 use super::judgement::{self, Admission, Condition, Reuse};
+use super::part;
 use super::predictor;
-use super::request::{Request, fills};
+use super::request::Request;
 use crate::cache::{self, FillPlan, Found, Joined, Sharing};
 use crate::header::range::{is_byte_ranges, without_empty_suffixes};
 use crate::header::{Coding, EntityTag, Forward, Vary, apply, date};
@@ -52,6 +53,8 @@ impl Proxy {
         // Most resources have one variant, and then a hit need not copy the request's fields.
         let selective = resource.as_ref().is_none_or(|resource| resource.is_selective());
         let mut view = request.view_of(head, key, selective);
+        let length = || part::length(memory, &view, resource.as_deref());
+        request.part = part::decide(request, head, memory.limits().max_object, length);
         // An answer that will not be stored is worth no wait.
         let crowded = resource.is_some_and(|resource| memory.crowds(&resource, &view));
         let collapses = request.collapses(head) && !memory.known_oversize(&key) && !crowded;
@@ -160,9 +163,10 @@ impl Proxy {
     }
 
     /// What must not go through the fill leaves the cache here; the lock, if it holds one, passes to the next in line.
-    pub(super) fn leave_cache(&self, session: &mut Session) {
+    pub(super) fn leave_cache(&self, session: &mut Session, context: &Context) {
         let head = session.req_header();
-        if session.cache.enabled() && !fills(head) {
+        let fills = context.request.as_ref().is_some_and(|request| request.fills(head));
+        if session.cache.enabled() && !fills {
             session.cache.disable(NoCacheReason::Deferred);
         }
     }
@@ -214,6 +218,7 @@ impl Proxy {
             return self.confirm(&asked, response, &found, context, now);
         }
         let Admission { freshness, selector } = judgement::admission(&asked, app, rules, now)?;
+        self.fits_for_a_part(request, &view, response)?;
         let few = |one: &OverVarying| request.route.normalise.covers(&one.field());
         for field in OverVarying::of(&Vary::parse(&app.headers)).filter(|one| !few(one)) {
             self.parts.metrics.cache.overvaried(field);

@@ -38,6 +38,7 @@ mod judgement;
 mod outbound;
 mod outlet;
 mod overload;
+mod part;
 mod predictor;
 mod purge;
 mod refresh;
@@ -280,7 +281,7 @@ impl ProxyHttp for Proxy {
             // RFC 9111, section 5.2.1.7.
             return Err(refused(504));
         }
-        self.leave_cache(session);
+        self.leave_cache(session, context);
         Ok(true)
     }
 
@@ -349,6 +350,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> Result<()> {
         self.clean_head(session, response, context)?;
+        self.note_length(response, context);
         self.freshen_by_head(session, context);
         // Before the client hears of its success: what it asks for next must not be what it just changed.
         self.invalidate(session, context);

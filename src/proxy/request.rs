@@ -14,7 +14,7 @@ use super::route::{Route, Routes};
 use crate::cache::{self, Partition, RequestView, ResourceKey, Sharing};
 use crate::header::{AcceptEncoding, CacheControl, Forward};
 use crate::negotiate::RequestFacts;
-use crate::policy::RequestDirectives;
+use crate::policy::{Part, RequestDirectives};
 
 /// What the request asks for, once it was admitted.
 pub struct Request {
@@ -33,6 +33,8 @@ pub struct Request {
     pub grpc: bool,
     /// Where the answer is stored, or would be; None where the cache is not asked.
     pub view: Option<Arc<RequestView>>,
+    /// What becomes of it if it asks for a part and nothing stored answers.
+    pub part: Option<Part>,
 }
 
 impl Request {
@@ -50,6 +52,7 @@ impl Request {
             user_agent: head.headers.get(USER_AGENT).cloned(),
             grpc: is_grpc(head),
             view: None,
+            part: None,
         }
     }
 
@@ -110,7 +113,14 @@ impl Request {
 
     /// May others wait for this request's answer? Not if the answer may be for it alone, or is not whole.
     pub fn collapses(&self, head: &RequestHeader) -> bool {
-        fills(head) && !self.directives.no_store && !head.headers.contains_key(AUTHORIZATION)
+        self.fills(head) && !self.directives.no_store && !head.headers.contains_key(AUTHORIZATION)
+    }
+
+    /// Whether the answer of the app to this request can be stored at all: a `HEAD` has no body, and a `Range` gets a part
+    /// unless the whole is fetched for it.
+    pub fn fills(&self, head: &RequestHeader) -> bool {
+        let whole = !head.headers.contains_key(RANGE) || matches!(self.part, Some(Part::OfWhole(_)));
+        head.method == Method::GET && whole
     }
 
     /// May what is fetched for another request answer this one? Not if it wants a younger answer than that, or none that
@@ -120,11 +130,6 @@ impl Request {
         let any_age = !asked.no_cache && asked.max_age.is_none() && asked.min_fresh.is_none();
         any_age && !asked.no_store && !head.headers.contains_key(AUTHORIZATION)
     }
-}
-
-/// Whether the answer of the app to this request can be stored at all: a `HEAD` has no body, and a `Range` gets a part.
-pub fn fills(head: &RequestHeader) -> bool {
-    head.method == Method::GET && !head.headers.contains_key(RANGE)
 }
 
 /// `:authority`, an absolute target's authority, or `Host` (RFC 9110, section 7.2).

@@ -25,20 +25,22 @@
 //! the request on, and the connection is back in time for the head.
 //!
 //! Nothing of this is worth a task for a response that is here as a whole when its head is written, as small ones are: its
-//! fill has ended before the first byte is sent, and it is written to the connection directly. Not asked at all: `HEAD`,
-//! ranges and hits, which fill nothing; background refreshes, which have no client; requests whose content still comes.
+//! fill has ended before the first byte is sent, and it is written to the connection directly. A client that asked for a
+//! part has it before the fill has ended, and is done then. Not asked at all: `HEAD` and hits, which fill nothing; background refreshes, which have no client; requests whose content still comes.
 
 mod stand_in;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::intake::content_length;
 use crate::cache::{FillOutcome, FillPlan, Memory, Share};
 use stand_in::StandIn;
 
@@ -81,6 +83,8 @@ struct Lane {
     waiting: AtomicUsize,
     /// Bytes of body written.
     sent: AtomicUsize,
+    /// The client has all that is for it.
+    served: AtomicBool,
     /// Less is waiting, or nobody is left to write it.
     moved: Notify,
 }
@@ -173,6 +177,7 @@ struct Pieces {
 
 impl Pieces {
     async fn write_to(&mut self, client: &mut ServerSession) -> Result<End> {
+        let mut left = None;
         loop {
             let piece = tokio::select! {
                 biased;
@@ -183,10 +188,14 @@ impl Pieces {
                     continue;
                 }
             };
-            let Some(Piece { task, bytes, _share }) = piece else {
+            let Some(Piece { mut task, bytes, _share }) = piece else {
                 return Ok(End::BrokeOff);
             };
+            end_of_part(&mut task, &mut left);
             let end = task.is_end();
+            if end {
+                self.lane.served.store(true, Ordering::Relaxed);
+            }
             let written = client.response_duplex_vec(vec![task]).await;
             self.lane.sent.store(client.body_bytes_sent(), Ordering::Relaxed);
             written.map_err(|error| error.into_down())?;
@@ -197,6 +206,24 @@ impl Pieces {
             }
         }
     }
+}
+
+/// What comes after a part that was asked for is for the store alone: the client's response ends with its last byte.
+/// `left` is what of it has not come yet.
+fn end_of_part(task: &mut HttpTask, left: &mut Option<u64>) {
+    let end = match task {
+        HttpTask::Header(head, end) => {
+            let cut = matches!(head.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+            *left = content_length(&head.headers).filter(|_| cut);
+            end
+        }
+        HttpTask::Body(Some(piece), end) => {
+            *left = left.map(|left| left.saturating_sub(piece.len() as u64));
+            end
+        }
+        _ => return,
+    };
+    *end |= *left == Some(0);
 }
 
 impl Drop for Pieces {
@@ -210,6 +237,28 @@ impl Drop for Pieces {
 mod tests {
     use super::*;
     use crate::cache::Refusal;
+
+    #[test]
+    fn a_part_ends_with_its_last_byte() {
+        let head = |status, length: u64| {
+            let mut head = pingora::http::ResponseHeader::build(status, None).unwrap();
+            head.insert_header("Content-Length", length).unwrap();
+            HttpTask::Header(Box::new(head), false)
+        };
+        let body = |length| HttpTask::Body(Some(vec![0; length].into()), false);
+        let ends = |tasks: Vec<HttpTask>| {
+            let mut left = None;
+            let end = |mut task| {
+                end_of_part(&mut task, &mut left);
+                task.is_end()
+            };
+            tasks.into_iter().map(end).collect::<Vec<_>>()
+        };
+        let part = vec![head(206, 10), HttpTask::Body(None, false), body(4), body(6)];
+        assert_eq!(ends(part), [false, false, false, true]);
+        assert_eq!(ends(vec![head(416, 0)]), [true]);
+        assert_eq!(ends(vec![head(200, 10), body(10)]), [false, false], "the platform says so itself");
+    }
 
     #[test]
     fn only_a_fill_lets_a_client_lag_behind() {

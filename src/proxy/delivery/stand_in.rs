@@ -94,6 +94,11 @@ impl StandIn {
         };
         self.lane.waiting.fetch_add(bytes, Ordering::Relaxed);
         match queue.send(Piece { task, bytes, _share: share }) {
+            // A part of what was to be stored: there is nobody left to read the rest for.
+            Err(_) if self.is_given_up() && self.lane.served.load(Ordering::Relaxed) => {
+                self.ended = true;
+                Ok(())
+            }
             Err(_) if self.is_given_up() => Err(gone()),
             // Nobody reads it, and the fill goes on.
             Ok(()) | Err(_) => Ok(()),
@@ -207,7 +212,12 @@ impl Connection for StandIn {
                     return said;
                 }
             }
-            Way::Task(queue) => queue.closed().await,
+            Way::Task(queue) => {
+                queue.closed().await;
+                if self.lane.served.load(Ordering::Relaxed) {
+                    return std::future::pending().await;
+                }
+            }
             Way::Away => {}
         }
         match self.is_given_up() {

@@ -14,7 +14,6 @@ use crate::policy::{NotStored, StoreRequest};
 use crate::proxy::context::AppHead;
 use crate::proxy::intake::content_length;
 use crate::proxy::judgement::{self, Admission, Reuse};
-use crate::proxy::request::fills;
 
 impl Asking<'_> {
     pub(super) fn answer(&self, supposed: &Supposed) -> Answer {
@@ -47,7 +46,7 @@ impl Asking<'_> {
             Some(_) => return Err(NotStored::Disabled),
             None => {}
         }
-        if !fills(&self.head) {
+        if !self.request.fills(&self.head) {
             return Err(if self.head.method == Method::GET { NotStored::Range } else { NotStored::Method });
         }
         let asked = StoreRequest { method: &self.head.method, headers: &self.head.headers };

@@ -17,8 +17,9 @@ use super::Parts;
 use super::forward::Client;
 use super::intake::{self, RequestLimits};
 use super::judgement::{self, Condition, Reuse};
+use super::part;
 use super::predictor::Memorable;
-use super::request::{Request, fills};
+use super::request::Request;
 use super::route::Routes;
 use crate::cache::{self, KeyParts, Memory, Moment, RequestView, Resource, Variant};
 use crate::explain::{
@@ -77,8 +78,14 @@ impl Scene<'_> {
     ) -> Result<Explanation, QuestionProblem> {
         let mut head = head_of(question)?;
         let client = Client::imagined(question.is_https(), &head.headers);
-        let request = Request::of(&head, client, self.routes);
+        let mut request = Request::of(&head, client, self.routes);
         request.normalise(&mut head).map_err(|error| QuestionProblem::Field(error.to_string()))?;
+        let view = request.view_of(&head, request.key(&head, self.generation), true);
+        let length = || {
+            let (memory, _) = self.memory?;
+            part::length(memory, &view, memory.peek(&view.key).as_deref())
+        };
+        request.part = part::decide(&request, &head, self.limits.max_object, length);
         let asking = Asking { scene: self, head, request, now };
         Ok(asking.explanation(question, supposed))
     }
@@ -110,7 +117,7 @@ impl Asking<'_> {
             next,
             stored: resource.as_ref().map(|resource| self.entry(resource, variant)),
             last_refusal: if variant.is_none() { self.last_refusal(&view).map(on_not_stored) } else { None },
-            needs: if asks_app { needs(rules, authorized, fills(&self.head)) } else { Vec::new() },
+            needs: if asks_app { needs(rules, authorized, self.request.fills(&self.head)) } else { Vec::new() },
             answer: supposed.map(|supposed| self.answer(supposed)),
             warnings: self.warnings(resource.as_deref(), variant.map(|variant| &variant.head), supposed),
         }

@@ -8,6 +8,7 @@ mod invalidation;
 mod keys;
 mod malformed;
 mod normalising;
+mod parts;
 mod purges;
 mod ranges;
 mod representations;
