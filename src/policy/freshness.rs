@@ -62,6 +62,11 @@ pub enum FreshnessSource {
 }
 
 impl Freshness {
+    /// It answers the request it came for, and no other without asking the app.
+    pub fn is_for_one_use(&self) -> bool {
+        self.no_cache || (self.remaining().is_zero() && self.stale_while_revalidate.is_zero())
+    }
+
     /// What is left of the lifetime on receipt.
     pub fn remaining(&self) -> Duration {
         self.lifetime.saturating_sub(self.spent())

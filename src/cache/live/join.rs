@@ -32,8 +32,12 @@ impl Memory {
             self.locks().open(&plan.key, LockStatus::TransientError);
             return None;
         }
-        // RFC 9111, section 4: what has to be validated before each use is no answer for a second request.
+        // RFC 9111, section 4: what has to be validated before each use is no answer for a second request, now or when it
+        // is whole. What may serve stale is worth the wait.
         let fresh = plan.freshness.stored(plan.now).is_fresh(SystemTime::now());
+        if !fresh && plan.freshness.is_for_one_use() {
+            self.locks().open(&plan.key, LockStatus::GiveUp);
+        }
         if !fresh || self.known_oversize(&plan.key) {
             return None;
         }
@@ -75,6 +79,13 @@ impl Memory {
         (!self.was_purged(&fill.plan)).then_some(fill)
     }
 
+    /// What is stored has to be validated for each request.
+    fn is_for_one_use(&self, view: &RequestView) -> bool {
+        let stored = self.peek(&view.key);
+        let variant = stored.as_ref().and_then(|resource| resource.select(view));
+        variant.is_some_and(|variant| variant.freshness.is_for_one_use())
+    }
+
     /// What is stored answers now: fresh, or while it is refreshed (RFC 5861, section 3).
     fn serves_at_once(&self, view: &RequestView) -> bool {
         let Some(resource) = self.peek(&view.key) else {
@@ -102,6 +113,8 @@ impl CacheKeyLock for Memory {
                 Standing::Alone
             };
             match open {
+                // Each use of it asks the app: one after the other is no faster for anybody.
+                false if self.is_for_one_use(view) => Standing::Fetch,
                 false if waiting >= self.most_waiters() => alone(Alone::Crowded),
                 false => Standing::Wait,
                 true if view.sharing.alone().is_some() => Standing::Alone,

@@ -146,6 +146,38 @@ async fn what_must_be_validated_is_not_joined() {
     assert_eq!(site.memory.live_fills(), 0);
 }
 
+/// In line behind each other, the last of many would wait as long as all of them.
+#[tokio::test]
+async fn nobody_waits_for_what_is_validated_at_each_use() {
+    let site = site();
+    let key_of = |path| cache_key(sharing_view(path, "", &[]));
+    let no_cache = Freshness { no_cache: true, ..freshness(60 * SECOND) };
+    for (path, freshness) in [("/a", no_cache), ("/b", freshness(Duration::ZERO))] {
+        let plan = || FillPlan { freshness, app_etag: Some(strong("v1")), ..plan(path, Identity) };
+        // The first time, nobody knows before the head.
+        let Locked::Write(first) = site.memory.lock(&key_of(path), false) else { panic!("nobody fetches") };
+        let Locked::Read(waiting) = site.memory.lock(&key_of(path), false) else { panic!("two fetch") };
+        assert!(waiting.locked());
+        let (_, fill) = site.begun(plan(), b"some").await;
+        assert!(!waiting.locked() && waiting.lock_status() == LockStatus::GiveUp, "{path}");
+        end(fill, b"").await;
+        site.memory.release(&key_of(path), first, LockStatus::Done);
+        let asking = [(); 3].map(|()| match site.memory.lock(&key_of(path), true) {
+            Locked::Write(permit) => permit,
+            Locked::Read(_) => panic!("{path} stands in line"),
+        });
+        for permit in asking {
+            site.memory.release(&key_of(path), permit, LockStatus::Done);
+        }
+    }
+    // A stale answer serves while one of them asks.
+    let serving = Freshness { stale_while_revalidate: 60 * SECOND, ..freshness(Duration::ZERO) };
+    site.fill_raw(FillPlan { freshness: serving, app_etag: Some(strong("v1")), ..plan("/c", Identity) }, b"some").await;
+    let Locked::Write(refresh) = site.memory.lock(&key_of("/c"), true) else { panic!("nobody fetches") };
+    assert!(matches!(site.memory.lock(&key_of("/c"), true), Locked::Read(lock) if lock.locked()));
+    site.memory.release(&key_of("/c"), refresh, LockStatus::Done);
+}
+
 #[tokio::test]
 async fn what_is_stored_comes_first_while_it_serves() {
     let site = site();
