@@ -210,8 +210,9 @@ impl ProxyHttp for Proxy {
     }
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
-        if session.subrequest_ctx.is_none() {
-            context.in_flight = Some(self.parts.metrics.request_in_flight());
+        match session.subrequest_ctx {
+            None => context.in_flight = Some(self.parts.metrics.request_in_flight()),
+            Some(_) => refresh::make_common(session.req_header_mut()),
         }
         self.set_timers(session);
         // RFC 9110, section 15.2: HTTP/1.0 knows no interim responses.

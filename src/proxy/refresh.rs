@@ -2,9 +2,12 @@
 //! became of it.
 //!
 //! The platform repeats the client's request to itself, with the lock of the key, and serves the stale answer meanwhile.
+//! What the client wants for itself is no part of that.
 
 use http::Version;
-use http::header::HOST;
+use http::header::{
+    CACHE_CONTROL, HOST, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, PRAGMA,
+};
 use pingora::cache::CachePhase;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -32,6 +35,18 @@ impl Proxy {
         } else if session.subrequest_ctx.is_some() && context.app.tries > 0 {
             refreshes.failed(found.variant.generation);
         }
+    }
+}
+
+/// What a client wants for itself: an answer only if its copy is old, or only from the store.
+const FOR_ONE: [HeaderName; 6] =
+    [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, CACHE_CONTROL, PRAGMA];
+
+/// Makes the request that was repeated one for everybody. `HEAD`, `Range` and `no-store` do not come here: they hold no
+/// lock. By a client's `only-if-cached` the app would never be asked.
+pub(super) fn make_common(head: &mut RequestHeader) {
+    for name in FOR_ONE {
+        head.remove_header(&name);
     }
 }
 

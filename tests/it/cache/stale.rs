@@ -81,6 +81,23 @@ fn a_client_of_http_2_has_it_refreshed_as_well() {
 }
 
 #[test]
+fn whatever_a_client_wants_for_itself_is_no_part_of_the_refresh() {
+    for (name, value) in [("Cache-Control", "only-if-cached"), ("If-None-Match", "\"v0\""), ("Pragma", "x")] {
+        let call = Call::get("/page").field(name, value);
+        let origin = Origin::start();
+        let answers = ["first", "second"].map(|text| Answer::html(text).fresh(WINDOW).field("ETag", "\"v1\""));
+        origin.serve_in_turn("/page", answers);
+        let vacpack = holding_a_stale_page(&origin, "");
+        assert_eq!(vacpack.ask(&call).outcome(), "stale", "{call:?}");
+        until("the refresh", || (origin.fetches("/page") == 2).then_some(()));
+        let seen = origin.last("/page");
+        assert_eq!((seen.field("If-None-Match"), seen.field("Pragma")), (Some("\"v1\""), None), "{call:?}");
+        until("its answer", || (vacpack.get("/page").text() == "second").then_some(()));
+        assert_eq!(origin.fetches("/page"), 2, "{call:?}");
+    }
+}
+
+#[test]
 fn an_app_that_wants_each_use_validated_is_asked_each_time() {
     for directive in ["must-revalidate", "proxy-revalidate", "no-cache"] {
         let origin = Origin::start();
