@@ -18,6 +18,13 @@ fn until_in_flight(vacpack: &Vacpack, count: f64) {
     });
 }
 
+/// What comes before that goes to the app.
+fn until_it_can_be_joined(vacpack: &Vacpack) {
+    until("a fill to be under way", || {
+        (vacpack.metrics().sum("vacpack_cache_fills_in_flight_bytes", &[]) > 0.0).then_some(())
+    });
+}
+
 fn shared(vacpack: &Vacpack, how: &str) -> f64 {
     vacpack.metrics().sum("vacpack_cache_shared_fetches_total", &[how])
 }
@@ -286,6 +293,7 @@ fn heads_and_conditions_are_answered_at_once() {
     thread::scope(|scope| {
         let first = scope.spawn(|| vacpack.get_as("/page", "br"));
         gate.until_reached();
+        until_it_can_be_joined(&vacpack);
         let head = vacpack.ask(&Call::head("/page").accepting("br"));
         assert_eq!((head.status, head.coding()), (200, "br"));
         let tag = head.field("ETag").expect("the app has given one");
@@ -315,6 +323,7 @@ fn a_part_comes_as_soon_as_it_is_there_if_the_length_is_known() {
     thread::scope(|scope| {
         let first = scope.spawn(|| vacpack.get("/image").body);
         gate.until_reached();
+        until_it_can_be_joined(&vacpack);
         let early = part("bytes=10-19");
         assert_eq!((early.status, early.field("Content-Range")), (206, Some("bytes 10-19/100000")));
         assert!(early.body == body[10..20]);
@@ -340,6 +349,7 @@ fn a_part_of_what_has_no_length_yet_waits_for_it() {
     thread::scope(|scope| {
         let first = scope.spawn(|| vacpack.get("/page").body);
         gate.until_reached();
+        until_it_can_be_joined(&vacpack);
         let part = scope.spawn(|| vacpack.ask(&Call::get("/page").field("Range", "bytes=10-19")));
         until_in_flight(&vacpack, 2.0);
         gate.open();
