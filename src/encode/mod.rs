@@ -28,18 +28,18 @@
 //!
 //! | coding | 256 | 1 KiB | 4 KiB | 16 KiB | 64 KiB | never |
 //! |---|---|---|---|---|---|---|
-//! | br 5 | 5.70, 2.98 | 7.76, 3.76 | 9.10, 4.19 | 9.78, 4.36 | 10.02, 4.41 | 10.07, 4.42 |
+//! | br 4 | 5.67, 2.98 | 7.69, 3.76 | 8.99, 4.19 | 9.64, 4.36 | 9.88, 4.40 | 9.92, 4.41 |
 //! | zstd 6 | 5.83, 3.03 | 7.58, 3.70 | 8.68, 4.09 | 9.23, 4.31 | 9.53, 4.35 | 9.58, 4.36 |
 //! | gzip 6 | 6.27, 3.24 | 7.52, 3.73 | 8.41, 4.10 | 8.92, 4.23 | 9.06, 4.24 | 9.08, 4.24 |
 //!
 //! # Windows, and the history that must not be lost
 //!
-//! The window is the smallest that covers a body of known length, and at most 2^18 (brotli) or 2^19 (zstd) otherwise: that
-//! is what keeps an encoder within 4 and 2 MiB. Constant memory thus means that long bodies outgrow their window - the very
-//! case in which the brotli crate's match finders of levels 2 to 8 lose their history: a bulk store writes ring positions
-//! where absolute ones belong, and every match it stored is gone once the ring has wrapped. One of the crate's finders does
-//! not have the fault, and `brotli.rs` installs it for all of these levels, with tables sized to the body. Coded bytes at
-//! level 5, window 18, streamed, beside the C library:
+//! The window is the smallest that covers a body of known length, up to 2^20 (brotli) or 2^19 (zstd); where the length is not
+//! known brotli's is 2^18. That is what keeps an encoder within 6, 2 and 4 MiB. Constant memory thus means that long bodies
+//! outgrow their window - the very case in which the brotli crate's match finders of levels 2 to 8 lose their history: a bulk
+//! store writes ring positions where absolute ones belong, and every match it stored is gone once the ring has wrapped. One
+//! of the crate's finders does not have the fault, and `brotli.rs` installs it for all of these levels, with tables sized to
+//! the body. Coded bytes at level 5, window 18, streamed, beside the C library:
 //!
 //! | body | bytes | C library | crate as it comes | here |
 //! |---|---|---|---|---|
@@ -62,10 +62,11 @@
 //!
 //! | coding | level | length | window | 1 KiB in | 100 KiB | 1 MiB | 8 MiB | peak | plan |
 //! |---|---|---|---|---|---|---|---|---|---|
-//! | br | 5 | unknown | 18 | 1,062 | 2,534 | 3,267 | 3,267 | 4,036 | 4,208 |
-//! | br | 5 | 1,000 | 16 | - | - | - | - | 73 | 421 |
-//! | br | 5 | 10,000 | 16 | 136 | - | - | - | 493 | 688 |
-//! | br | 5 | 100,000 | 17 | 534 | - | - | - | 1,925 | 2,426 |
+//! | br | 4 | unknown | 18 | 1,062 | 2,534 | 3,267 | 3,267 | 4,036 | 4,208 |
+//! | br | 4 | 1,000 | 16 | - | - | - | - | 73 | 421 |
+//! | br | 4 | 10,000 | 16 | 136 | - | - | - | 493 | 688 |
+//! | br | 4 | 100,000 | 17 | 534 | - | - | - | 1,925 | 2,426 |
+//! | br | 4 | 8 MiB | 20 | 1,062 | 4,070 | 4,776 | 4,776 | 5,545 | 5,744 |
 //! | br | 1 | unknown | 18 | 7 | 101 | 101 | 101 | 183 | 1,280 |
 //! | br | 3 | unknown | 18 | 1,158 | 2,103 | 2,224 | 2,224 | 2,482 | 4,208 |
 //! | br | 9 | unknown | 18 | 1,034 | 2,506 | 3,224 | 3,224 | 3,993 | 4,208 |
@@ -75,7 +76,7 @@
 //! | zstd | 6 | 100,000 | 17 | 1,530 | - | - | - | 1,533 | 1,600 |
 //! | gzip | any | any | 15 | 342 | 346 | 346 | 346 | 390 | 438 |
 //!
-//! Real corpora stay below these: their peaks at brotli 5 are 3.0 to 3.1 MiB. Brotli 10 and 11 are outside of this table
+//! Real corpora stay below these: their peaks at brotli 4 are 3.0 to 3.1 MiB, and 4.5 in the widest window. Brotli 10 and 11 are outside of this table
 //! and of live use: 8 to 15 MiB, 1 to 3 MB/s.
 //!
 //! A decoder holds the window that the sender chose, within the formats' limits: at most 16 MiB for brotli ("large window"
@@ -102,22 +103,19 @@
 //!
 //! # Where live levels stand
 //!
-//! [`Live::Auto`], length known: ratio, and MB/s of one core with making the encoder included.
+//! [`Live::Auto`], length known: ratio, and MB/s of one thread with making the encoder included; files of a class, of each
+//! the first MiB. Level 5 of brotli, and of the C library, is beside it: all levels and a drawing are in `codecs.md`.
 //!
-//! | body | br 5 | zstd 6 (7 to 32 KiB) | gzip 6 |
-//! |---|---|---|---|
-//! | 1.9 KB JSON | 3.12 @ 66 | 2.78 @ 105 | 2.81 @ 131 |
-//! | 10 KB JSON | 6.73 @ 148 | 6.23 @ 296 | 5.99 @ 311 |
-//! | 10 KB law text | 2.67 @ 46 | 2.66 @ 171 | 2.64 @ 168 |
-//! | 100 KB JSON | 10.06 @ 118 | 9.58 @ 259 | 9.08 @ 190 |
-//! | 100 KB law text | 4.41 @ 65 | 4.36 @ 141 | 4.24 @ 95 |
-//! | 224 KB HTML | 6.03 @ 86 | 5.79 @ 176 | 5.17 @ 126 |
-//! | 280 KB CSS | 9.24 @ 112 | 8.77 @ 206 | 8.42 @ 144 |
-//! | 1.2 MB law text | 4.71 @ 58 | 4.60 @ 122 | 4.10 @ 75 |
-//! | 1.5 MB JSON | 14.08 @ 130 | 12.88 @ 244 | 12.44 @ 208 |
-//! | 20.6 MB JSON | 26.89 @ 215 | 25.88 @ 393 | 20.60 @ 358 |
+//! | class | br 4 | br 5 | C, br 5 | zstd 6 (7 to 32 KiB) | gzip 6 |
+//! |---|---|---|---|---|---|
+//! | HTML | 7.19 @ 92 | 7.20 @ 86 | 7.24 @ 100 | 6.94 @ 173 | 6.22 @ 125 |
+//! | CSS | 8.78 @ 104 | 8.78 @ 99 | 8.72 @ 107 | 8.30 @ 179 | 7.98 @ 134 |
+//! | JavaScript | 5.83 @ 76 | 5.84 @ 70 | 5.87 @ 84 | 5.67 @ 141 | 5.41 @ 90 |
+//! | JSON | 8.13 @ 92 | 8.23 @ 80 | 8.07 @ 86 | 7.85 @ 164 | 7.32 @ 82 |
+//! | XML, SVG | 6.64 @ 79 | 6.82 @ 70 | 6.77 @ 98 | 6.43 @ 189 | 5.77 @ 143 |
+//! | prose | 4.26 @ 61 | 4.30 @ 56 | 4.27 @ 70 | 4.15 @ 121 | 3.78 @ 78 |
 //!
-//! The tables come from `cargo bench --bench encode -- tables`; the run is kept in `benches/runs/2026-11-21/`.
+//! The tables come from `cargo bench --bench encode -- tables` and from `make bench-codecs`; runs are kept in `benches/runs/`.
 
 mod best;
 mod body;

@@ -1,6 +1,6 @@
 //! What is given up when the CPU is short: a pure ladder of levels with hysteresis.
 //!
-//! Compression is the one part of the work whose cost is a choice. Level 5 of brotli takes about five times the CPU of
+//! Compression is the one part of the work whose cost is a choice. Level 4 of brotli takes about five times the CPU of
 //! zstd 1, so a process that is held back by its quota, or whose workers are late, answers sooner by compressing less. Levels
 //! that the operator fixed are the operator's.
 //!
@@ -30,7 +30,7 @@ impl Step {
     pub fn live(self) -> Live {
         match self.0 {
             0 => Live::Auto,
-            1 => Live::Fixed(Levels { brotli: 4, zstd: 5, gzip: 5 }),
+            1 => Live::Fixed(Levels { brotli: 3, zstd: 5, gzip: 5 }),
             2 => Live::Fixed(Levels { brotli: 2, zstd: 3, gzip: 4 }),
             3.. => Live::Fixed(Levels { brotli: 1, zstd: 1, gzip: 1 }),
         }

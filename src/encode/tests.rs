@@ -193,17 +193,23 @@ fn brotli_at_its_slowest() {
 
 /// The crate's own finders lose their history when a stream outgrows its window; ours must not.
 ///
-/// The sizes are what the C library (streaming, the same level and window) makes of the same bytes; the crate's own
-/// finder makes 831,371 and 1,348,146.
+/// The sizes are what the C library (streaming, level 5, the same window) makes of the same bytes; the crate's own finder
+/// makes 831,371 and 1,348,146. Real files of 1.5, 8 and 20 MB are compared with the library itself by `make bench-codecs`.
 #[test]
 fn a_long_brotli_stream_is_as_small_as_the_c_library_makes_it() {
     for (name, body, c) in [("json", sample::json(4_000_000), C_JSON), ("html", sample::html(4_000_000), C_HTML)] {
-        let coded = encode(&setup(Coding::Brotli, Live::Auto, None), &body).len();
+        let mut encoder = BodyEncoder::new(&setup(Coding::Brotli, Live::Auto, None)).unwrap();
+        for chunk in body.chunks(16 << 10) {
+            drop(encoder.push(chunk, false).unwrap());
+            assert!(encoder.heap() <= 4 << 20, "{name}: {} bytes of heap", encoder.heap());
+        }
+        encoder.finish().unwrap();
+        let coded = encoder.output_bytes();
         assert!(coded * 100 <= c * 102, "{name}: {coded} bytes, C {c}");
     }
 }
-const C_JSON: usize = 587_063;
-const C_HTML: usize = 1_154_292;
+const C_JSON: u64 = 587_063;
+const C_HTML: u64 = 1_154_292;
 
 #[test]
 fn an_empty_body_is_a_valid_stream() {
@@ -365,7 +371,7 @@ fn no_live_encoder_outgrows_its_plan() {
                     continue;
                 }
                 let allowed = plan.heap();
-                assert!(allowed <= 4_300 << 10, "{plan:?} may take {allowed}");
+                assert!(allowed <= 5_800 << 10, "{plan:?} may take {allowed}");
                 for body in &bodies {
                     let body = &body[..body.len().min(length.unwrap_or(u64::MAX) as usize)];
                     let mut encoder = BodyEncoder::new(&plan).unwrap();

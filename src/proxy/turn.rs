@@ -1,7 +1,7 @@
 //! Turns of an encoder that would hold up everybody else on the worker's thread.
 //!
 //! The platform calls the filter of a body synchronously, on a worker, and reads up to 64 KiB from the app at a time: a
-//! millisecond of brotli 5, and at level 9 three to ten. Meanwhile no other connection of that worker is served. Such a turn
+//! millisecond of brotli 4, and at level 9 three to ten. Meanwhile no other connection of that worker is served. Such a turn
 //! first hands the worker's other tasks to another thread, which costs 20 us. Beside four encoders a timer is late by
 //! (milliseconds, median, one worker):
 //!

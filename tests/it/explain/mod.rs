@@ -58,7 +58,7 @@ fn a_miss_says_what_it_takes_and_a_hit_what_is_stored() {
         ("/stored/variant/lifetime/from", "cache-control: s-maxage=60, stale-while-revalidate=30"),
         ("/stored/variant/lifetime/stale_while_revalidate", "30"),
         ("/stored/variant/representations/0/coding", "br"),
-        ("/stored/variant/representations/0/level", "5"),
+        ("/stored/variant/representations/0/level", "4"),
         ("/needs", "-"),
     ] {
         assert_eq!(at(&hit, pointer), wanted, "{pointer} of {hit}");
