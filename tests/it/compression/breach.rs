@@ -3,6 +3,7 @@
 use crate::harness::payload::page;
 use crate::harness::{Answer, Call, Origin, Vacpack, decode};
 use std::collections::HashSet;
+use std::process::Command;
 
 const CODINGS: [&str; 3] = ["br", "zstd", "gzip"];
 const LARGE: usize = 20_000;
@@ -35,6 +36,27 @@ fn no_two_padded_answers_are_as_long_and_all_say_the_same() {
             for body in bodies.iter().take(4) {
                 assert!(decode::by_all(coding, body) == page(LARGE), "{coding}");
             }
+        }
+    }
+}
+
+#[test]
+fn curl_reads_what_is_padded() {
+    let origin = Origin::start();
+    origin.serve("/account", Answer::html(page(LARGE)).fresh("private"));
+    let vacpack = Vacpack::with(&origin, "compression.breach = \"pad\"");
+    let url = format!("http://{}/account", vacpack.address());
+    for coding in CODINGS {
+        let accept = format!("Accept-Encoding: {coding}");
+        for _ in 0..TIMES {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--show-error", "--fail", "--compressed", "--cookie", "session=1"]);
+            let read =
+                curl.args(["--header", &accept, "--output", "-", "--write-out", "%{stderr}%{header_json}", &url]);
+            let read = read.output().expect("`make setup` installs curl");
+            let head = String::from_utf8_lossy(&read.stderr);
+            assert!(read.status.success() && head.contains(&format!("\"{coding}\"")), "{coding}: {head}");
+            assert!(read.stdout == page(LARGE), "{coding}: {} bytes", read.stdout.len());
         }
     }
 }
