@@ -25,7 +25,7 @@ use vacpack::cache::{
     Effect, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Scope, Silent, cache_key,
     resource_key,
 };
-use vacpack::encode::{Live, setup, transcode};
+use vacpack::encode::{Budget, Live, setup, transcode};
 use vacpack::header::{AcceptEncoding, Coding};
 use vacpack::policy::{Freshness, FreshnessSource, Selector};
 
@@ -148,7 +148,7 @@ fn text(length: usize) -> Vec<u8> {
 
 fn memory(capacity: u64) -> &'static Memory {
     let limits = Limits { capacity, fills: capacity / 4, max_object: 8 << 20, max_variants: 8 };
-    Box::leak(Box::new(Memory::new(limits, Arc::new(Silent))))
+    Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), Arc::new(Silent))))
 }
 
 fn fill(memory: &'static Memory, key: ResourceKey, coding: Coding, body: Bytes) {

@@ -22,7 +22,7 @@ use vacpack::cache::{
     BodyFacts, Derivation, Events, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, cache_key,
     resource_key,
 };
-use vacpack::encode::{Live, setup, transcode};
+use vacpack::encode::{Budget, Live, setup, transcode};
 use vacpack::header::{AcceptEncoding, Coding};
 use vacpack::policy::{Freshness, FreshnessSource, Selector};
 
@@ -227,7 +227,8 @@ fn main() {
     for part in PARTS {
         let counts = Arc::new(Counts::default());
         let limits = Limits { capacity: whole / part, fills: 16 << 20, max_object: 4 << 20, max_variants: 4 };
-        let memory: &'static Memory = Box::leak(Box::new(Memory::new(limits, counts.clone())));
+        let memory: &'static Memory =
+            Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), counts.clone())));
         let hits = runtime.block_on(run(memory, &counts, &mut all, &mut Dice(7)));
         memory.settle();
         let held = held(memory, &all);

@@ -23,6 +23,7 @@ use vacpack::cache::{
     BodyFacts, Effect, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Scope, Silent,
     cache_key, resource_key,
 };
+use vacpack::encode::Budget;
 use vacpack::header::{AcceptEncoding, Coding};
 use vacpack::policy::{Freshness, FreshnessSource, Selector};
 
@@ -136,7 +137,8 @@ fn told(name: &str, mut lookups: Vec<Duration>, more: &str) {
 fn main() {
     let entries = std::env::args().filter_map(|text| text.parse().ok()).next().unwrap_or(200_000);
     let limits = Limits { capacity: 64 << 30, fills: 1 << 30, max_object: 8 << 20, max_variants: 8 };
-    let memory: &'static Memory = Box::leak(Box::new(Memory::new(limits, Arc::new(Silent))));
+    let memory: &'static Memory =
+        Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), Arc::new(Silent))));
     let started = Instant::now();
     (0..entries).for_each(|at| fill(memory, at));
     memory.settle();

@@ -88,10 +88,10 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     metrics.watch_memory(Arc::new(Books { budget: config.memory.budget, encoders: encoders.clone() }));
     let limits = limits(&config);
     // The platform wants these for the life of the process, so they are given it.
-    let memory = Memory::new(limits, Arc::new(Counted::new(metrics.clone())));
+    let memory = Memory::new(limits, encoders.clone(), Arc::new(Counted::new(metrics.clone())));
     let memory = memory.with_most_waiters(config.cache.max_waiters);
     let memory: &'static Memory = Box::leak(Box::new(match config.improve {
-        Some(improve) => memory.improving(improve, encoders.clone()),
+        Some(improve) => memory.improving(improve),
         None => memory,
     }));
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));

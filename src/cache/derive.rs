@@ -34,7 +34,7 @@ use super::memory::Memory;
 use super::representation::Representation;
 use super::streamed::Streamed;
 use super::variant::{Made, Variant};
-use crate::encode::{CodecError, DecodeError, Live, Setup, TranscodeError, Transcoder, setup};
+use crate::encode::{Budget, CodecError, DecodeError, Live, Setup, TranscodeError, Transcoder, decoder_heap, setup};
 use crate::header::Coding;
 
 /// Up to this many identity bytes a derivation takes about a millisecond and is done where it is needed; above, off
@@ -218,6 +218,8 @@ pub enum Unmade {
     Source(DecodeError),
     /// The encoder failed.
     Target(CodecError),
+    /// There is no memory for the codecs, for as long as a client may take to read it.
+    NoRoom,
     /// The head could not be built.
     Head,
 }
@@ -228,6 +230,7 @@ impl fmt::Display for Unmade {
             Self::TooLarge => f.write_str("larger than may be kept"),
             Self::Source(error) => write!(f, "stored {error}"),
             Self::Target(error) => error.fmt(f),
+            Self::NoRoom => f.write_str("no memory for it"),
             Self::Head => f.write_str("no head for it"),
         }
     }
@@ -242,11 +245,28 @@ impl From<TranscodeError> for Unmade {
     }
 }
 
-/// From a stored body to `to`. More identity bytes than there were when it was stored are a corrupt body.
+/// From a stored body to `to`, at once, and by no more at a time than there are cores. More identity bytes than there were when it was stored are a corrupt body.
 pub fn transcoder(from: &Representation, to: Coding, length: Option<u64>) -> Result<Transcoder<Bytes>, Unmade> {
     let plan = plan(to, length);
     let transcoder = Transcoder::new(from.body.clone(), from.coding, &plan, length.unwrap_or(u64::MAX))?;
     Ok(transcoder)
+}
+
+/// The same for as long as a client reads it, in memory that `encoders` has room for.
+pub fn lasting(
+    from: &Representation,
+    to: Coding,
+    length: Option<u64>,
+    encoders: &Arc<Budget>,
+) -> Result<Transcoder<Bytes>, Unmade> {
+    let heap = decoder_heap(from.coding, Some(from.body.len() as u64));
+    let decoder = encoders.admit_decoder(heap).ok_or(Unmade::NoRoom)?;
+    let encoder = match to {
+        Coding::Identity => None,
+        _ => Some(encoders.admit(&plan(to, length), &[]).ok_or(Unmade::NoRoom)?),
+    };
+    let limit = length.unwrap_or(u64::MAX);
+    Ok(Transcoder::admitted(from.body.clone(), from.coding, encoder, limit, decoder)?)
 }
 
 fn plan(to: Coding, length: Option<u64>) -> Setup {

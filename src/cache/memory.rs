@@ -83,6 +83,7 @@ pub struct Memory {
     events: Arc<dyn Events>,
     derivations: Arc<Semaphore>,
     surplus: Surplus,
+    encoders: Arc<Budget>,
     /// `None` where nothing is improved.
     backlog: Option<Arc<Backlog>>,
     live: LiveFills,
@@ -91,7 +92,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new(limits: Limits, events: Arc<dyn Events>) -> Self {
+    /// What clients wait for is decoded and encoded within `encoders`.
+    pub fn new(limits: Limits, encoders: Arc<Budget>, events: Arc<dyn Events>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             map: Map::new(limits.capacity, events.clone()),
@@ -103,6 +105,7 @@ impl Memory {
             generations: AtomicU64::new(0),
             derivations: Arc::new(Semaphore::new(cores)),
             surplus: Surplus::default(),
+            encoders,
             backlog: None,
             live: LiveFills::default(),
             locks: Locks::default(),
@@ -112,10 +115,10 @@ impl Memory {
         }
     }
 
-    /// With note taken of what is hit often enough to be improved; an [`improve::Improver`] works it off.
-    /// What that takes is of `encoders`.
-    pub fn improving(self, config: improve::Config, encoders: Arc<Budget>) -> Self {
-        let backlog = Arc::new(Backlog::new(config, encoders, self.events.clone()));
+    /// With note taken of what is hit often enough to be improved; an [`improve::Improver`] works it off, within what the
+    /// others leave of the encoders' budget.
+    pub fn improving(self, config: improve::Config) -> Self {
+        let backlog = Arc::new(Backlog::new(config, self.encoders.clone(), self.events.clone()));
         Self { backlog: Some(backlog), ..self }
     }
 
@@ -226,6 +229,10 @@ impl Memory {
 
     pub(super) fn backlog(&self) -> Option<&Arc<Backlog>> {
         self.backlog.as_ref()
+    }
+
+    pub(super) fn encoders(&self) -> &Arc<Budget> {
+        &self.encoders
     }
 
     pub(super) fn surplus(&self) -> &Surplus {

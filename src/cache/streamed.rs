@@ -1,7 +1,8 @@
 //! A stored body in another coding, made while it is read: for what would be too large to keep.
 //!
 //! A 3 MB brotli body may be 80 MB of JSON. A client that accepts no coding gets it as it is decoded, a piece at a
-//! time, in the memory of a decoder (and an encoder); nothing is kept, and no range of it can be sought.
+//! time, in the memory of a decoder (and an encoder); nothing is kept, and no range of it can be sought. A slow client
+//! holds that memory for long, so it is of the encoders' budget: where there is none, the app is asked again.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use pingora_cache::storage::{HandleHit, Storage};
 use pingora_cache::trace::SpanHandle;
 use tokio::task;
 
-use super::derive::{Unmade, transcoder};
+use super::derive::{Unmade, lasting};
 use super::key::ResourceKey;
 use super::memory::Memory;
 use super::representation::Representation;
@@ -50,7 +51,7 @@ impl Streamed {
         from: &Arc<Representation>,
         to: Coding,
     ) -> Result<Self, Unmade> {
-        let transcoder = transcoder(from, to, variant.identity_length)?;
+        let transcoder = lasting(from, to, variant.identity_length, memory.encoders())?;
         // Only identity's length is known before it has been made.
         let length = variant.identity_length.filter(|_| to == Coding::Identity);
         let (head, etag) = variant.common().head(to, length).map_err(|_| Unmade::Head)?;

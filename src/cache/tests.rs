@@ -14,7 +14,7 @@ use pingora_cache::trace::{Span, SpanHandle};
 use pingora_cache::{CacheKey, CacheMeta};
 
 use super::*;
-use crate::encode::{Live, setup, transcode};
+use crate::encode::{Budget, Live, setup, transcode};
 use crate::header::{AcceptEncoding, Coding, EntityTag, Vary};
 use crate::policy::{Freshness, FreshnessSource, Selector};
 use Coding::{Brotli, Gzip, Identity, Zstd};
@@ -84,8 +84,13 @@ fn site() -> Site {
 
 fn site_with(limits: Limits) -> Site {
     let counts = Arc::new(Counts::default());
-    let memory = Box::leak(Box::new(Memory::new(limits, counts.clone())));
+    let memory = Box::leak(Box::new(Memory::new(limits, room(), counts.clone())));
     Site { memory, counts }
+}
+
+/// For the encoders of a few dozen clients.
+fn room() -> Arc<Budget> {
+    Arc::new(Budget::new(64 << 20))
 }
 
 fn span() -> SpanHandle {

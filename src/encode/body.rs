@@ -135,9 +135,9 @@ impl BodyEncoder {
             self.out = BytesMut::new();
             self.reservation = None;
         }
-        let heap = self.heap() as u64;
+        let resident = self.resident() as u64;
         if let Some(reservation) = &mut self.reservation {
-            reservation.hold(heap);
+            reservation.hold(resident);
         }
     }
 
@@ -192,12 +192,20 @@ impl BodyEncoder {
 
     /// Bytes of heap held now; nothing is left after the end.
     pub fn heap(&self) -> usize {
-        let codec = match &self.stage {
-            Stage::Open(codec) => codec.heap(),
-            Stage::Paused(parked) => parked.lock().heap(),
+        self.ask(|codec| codec.heap()) + self.out.capacity()
+    }
+
+    /// What of it was written to.
+    pub fn resident(&self) -> usize {
+        self.ask(|codec| codec.resident()) + self.out.capacity()
+    }
+
+    fn ask(&self, question: impl Fn(&dyn Codec) -> usize) -> usize {
+        match &self.stage {
+            Stage::Open(codec) => question(codec.as_ref()),
+            Stage::Paused(parked) => parked.lock().ask(question),
             Stage::Finished | Stage::Failed => 0,
-        };
-        codec + self.out.capacity()
+        }
     }
 }
 

@@ -149,6 +149,13 @@ impl Codec for Encoder {
             + state.literal_buf_.slice().len()
             + finder_heap(&state.hasher_)
     }
+
+    /// The ring is written to as input comes; the match table all over from the start.
+    fn resident(&self) -> usize {
+        let ring = self.state.ringbuffer_.data_mo.slice().len();
+        let written = usize::try_from(self.state.input_pos_).unwrap_or(usize::MAX);
+        self.heap() - ring.saturating_sub(written)
+    }
 }
 
 /// The finder that remembers: 2^(table - depth) buckets, each a ring of 2^depth absolute positions.
@@ -246,5 +253,24 @@ impl Decode for Decoder {
 
     fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// The ring, which grows with the body up to the window that the sender chose; and the codes of one metablock, which
+    /// are up to 3 MiB if the sender wants them to be.
+    fn heap(&self) -> usize {
+        let state = &*self.state;
+        let (literals, commands, distances) =
+            (&state.literal_hgroup, &state.insert_copy_hgroup, &state.distance_hgroup);
+        let blocks = &state.block_type_length_state;
+        size_of::<DecoderState>()
+            + state.ringbuffer.slice().len()
+            + size_of_val(literals.codes.slice())
+            + size_of_val(commands.codes.slice())
+            + size_of_val(distances.codes.slice())
+            + size_of_val(blocks.block_type_trees.slice())
+            + size_of_val(blocks.block_len_trees.slice())
+            + state.context_map.slice().len()
+            + state.dist_context_map.slice().len()
+            + state.context_modes.slice().len()
     }
 }

@@ -70,6 +70,28 @@ impl Budget {
         Some(self.reservation(bytes, bytes))
     }
 
+    /// Room for so many bytes of a decoder: no more of what is free than an encoder would get.
+    pub fn admit_decoder(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
+        loop {
+            let reserved = self.reserved();
+            if bytes <= self.for_one(reserved) {
+                // Nothing else is published with this number.
+                let (now, then) = (reserved, reserved + bytes);
+                if self.reserved.compare_exchange(now, then, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                    return Some(self.reservation(bytes, 0));
+                }
+            } else if !self.shrink_parked() {
+                return None;
+            }
+        }
+    }
+
+    /// So many bytes, whether or not there is room: for what has to be done all the same.
+    pub fn overdraw(self: &Arc<Self>, bytes: u64) -> Reservation {
+        self.reserved.fetch_add(bytes, Ordering::Relaxed);
+        self.reservation(bytes, 0)
+    }
+
     /// Room for so many bytes of work that can wait. A quarter of the whole is never given to it, so that who cannot
     /// wait finds some at any time.
     pub fn reserve_spare(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
@@ -186,6 +208,29 @@ impl Reservation {
         }
     }
 
+    /// Holds so much now, within what is reserved or what there is room for. Otherwise nothing changes.
+    pub(super) fn grow(&mut self, bytes: u64) -> bool {
+        if let Some(more) = bytes.checked_sub(self.reserved).filter(|more| *more > 0) {
+            match self.budget.reserve(more) {
+                Some(added) => self.join(added),
+                None => return false,
+            }
+        }
+        self.hold(bytes);
+        true
+    }
+
+    /// Room for so many bytes more, apart from this.
+    pub(super) fn beside(&self, bytes: u64) -> Option<Self> {
+        self.budget.reserve(bytes)
+    }
+
+    /// What the other one has is part of this.
+    fn join(&mut self, mut other: Self) {
+        self.reserved += std::mem::take(&mut other.reserved);
+        self.held += std::mem::take(&mut other.held);
+    }
+
     /// For an encoder that pauses.
     pub(super) fn park(self, codec: Box<dyn Codec>) -> Arc<Mutex<Parked>> {
         let shrinks = self.reserved > LEAST;
@@ -212,7 +257,7 @@ pub struct Parked(Option<(Box<dyn Codec>, Reservation)>);
 
 impl fmt::Debug for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Parked").field(&self.heap()).finish()
+        f.debug_tuple("Parked").field(&self.ask(|codec| codec.heap())).finish()
     }
 }
 
@@ -221,8 +266,8 @@ impl Parked {
         self.0.take()
     }
 
-    pub(super) fn heap(&self) -> usize {
-        self.0.as_ref().map_or(0, |(codec, _)| codec.heap())
+    pub(super) fn ask(&self, question: impl Fn(&dyn Codec) -> usize) -> usize {
+        self.0.as_ref().map_or(0, |(codec, _)| question(codec.as_ref()))
     }
 
     fn shrink(&mut self) -> bool {
@@ -232,7 +277,7 @@ impl Parked {
         let Some(least) = codec.shrink() else {
             return false;
         };
-        reservation.hold(codec.heap() as u64);
+        reservation.hold(codec.resident() as u64);
         reservation.reserve(least.min(reservation.reserved));
         true
     }
@@ -378,6 +423,38 @@ mod tests {
     }
 
     #[test]
+    fn decoders_share_as_encoders_do() {
+        let budget = Arc::new(Budget::new(16 * MIB));
+        let decoder = 560 << 10;
+        let admitted: Vec<_> = std::iter::from_fn(|| budget.admit_decoder(decoder)).collect();
+        assert!((15..25).contains(&admitted.len()), "{}", admitted.len());
+        assert!(budget.admit(&setup(Coding::Gzip, Live::Auto, None), &[]).is_some(), "there is some left for others");
+        let forced = budget.overdraw(16 * MIB);
+        assert!(budget.reserved() > budget.limit());
+        assert!(budget.admit(&stream(), &[]).is_none() && budget.admit_decoder(1).is_none(), "it is on the books");
+        drop((forced, admitted));
+        assert_eq!((budget.reserved(), budget.held()), (0, 0));
+    }
+
+    #[test]
+    fn a_decoder_that_needs_more_gets_it_from_those_that_pause() {
+        let budget = Arc::new(Budget::new(16 * MIB));
+        let paused: Vec<_> = (0..3)
+            .map(|_| {
+                let mut encoder = BodyEncoder::admitted(budget.admit(&stream(), &[]).unwrap()).unwrap();
+                encoder.push(&sample::json(1000), true).unwrap();
+                encoder
+            })
+            .collect();
+        let mut decoder = budget.admit_decoder(MIB).unwrap();
+        assert!(decoder.grow(12 * MIB) && budget.reserved() <= budget.limit());
+        assert!(!decoder.grow(17 * MIB));
+        assert_eq!(decoder.held, 12 * MIB, "nothing changed");
+        drop((decoder, paused));
+        assert_eq!((budget.reserved(), budget.held()), (0, 0));
+    }
+
+    #[test]
     fn many_threads_never_reserve_more_than_there_is() {
         let budget = Arc::new(Budget::new(16 * MIB));
         std::thread::scope(|scope| {
@@ -435,7 +512,8 @@ mod tests {
                 drop(budget.admit(&stream(), &[]));
                 budget.reserved.fetch_sub(others, Ordering::Relaxed);
                 prop_assert!(budget.reserved() <= own, "it grew");
-                prop_assert_eq!(budget.held(), encoder.heap() as u64);
+                prop_assert_eq!(budget.held(), encoder.resident() as u64);
+                prop_assert!(encoder.resident() <= encoder.heap());
             }
             decoder.push(&encoder.finish().unwrap().unwrap(), &mut out).unwrap();
             decoder.finish().unwrap();

@@ -38,6 +38,11 @@ pub trait Codec: Send + Sync {
 
     /// Bytes of heap this machine holds now: its own count, within a few percent of the allocator's.
     fn heap(&self) -> usize;
+
+    /// What of it was written to, and so is memory of the process and not just addresses. About, and never more.
+    fn resident(&self) -> usize {
+        self.heap()
+    }
 }
 
 /// Turns coded bytes into identity bytes, one bounded step at a time.
@@ -49,6 +54,9 @@ pub trait Decode: Send + Sync {
 
     /// Whether the input so far is a whole body: an end mark was read and nothing was begun after it.
     fn complete(&self) -> bool;
+
+    /// Bytes of heap this machine holds now: its own count.
+    fn heap(&self) -> usize;
 }
 
 /// How far one [`Decode::step`] got.
@@ -114,6 +122,8 @@ pub enum DecodeError {
     OverRatio { coding: Source, limit: u64 },
     /// Decoding took longer than the caller allows.
     OverTime { coding: Source, limit: Duration },
+    /// It takes more memory than there is left, for its window or for what a few coded bytes became.
+    OverMemory { coding: Source, bytes: u64 },
 }
 
 impl fmt::Display for DecodeError {
@@ -134,6 +144,9 @@ impl fmt::Display for DecodeError {
             }
             Self::OverTime { coding, limit } => {
                 write!(f, "{} body takes over {} s to decode", coding.token(), limit.as_secs())
+            }
+            Self::OverMemory { coding, bytes } => {
+                write!(f, "no room for the {bytes} bytes that decoding this {} body takes", coding.token())
             }
         }
     }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::budget::Reservation;
 use super::codec::{self, Decode, DecodeError, Step};
+use super::gzip::INFLATE_HEAP;
+use crate::header::Coding;
 use crate::header::coding::Source;
 
 /// Decodes one coded body. Several gzip members or zstd frames in a row are one body; anything else after the end is an
@@ -14,6 +17,8 @@ pub struct Decoder {
     /// `None` for identity.
     machine: Option<Box<dyn Decode>>,
     bounds: Bounds,
+    /// Its part of the memory of all codecs. None: it is not counted.
+    reservation: Option<Reservation>,
     taken: u64,
     produced: u64,
     busy: Duration,
@@ -60,7 +65,22 @@ impl Decoder {
     pub fn within(bounds: Bounds, coding: impl Into<Source>) -> Result<Self, DecodeError> {
         let coding = coding.into();
         let machine = codec::decode(coding)?;
-        Ok(Self { coding, machine, bounds, taken: 0, produced: 0, busy: Duration::ZERO })
+        Ok(Self { coding, machine, bounds, reservation: None, taken: 0, produced: 0, busy: Duration::ZERO })
+    }
+
+    /// The same, with what it may hold: [`heap`] at least. What it takes beyond that is asked for when it does.
+    pub fn admitted(mut self, reservation: Reservation) -> Self {
+        self.reservation = Some(reservation);
+        self
+    }
+
+    /// Bytes of heap held now.
+    pub fn heap(&self) -> usize {
+        self.machine.as_ref().map_or(0, |machine| machine.heap())
+    }
+
+    pub(super) fn reservation(&self) -> Option<&Reservation> {
+        self.reservation.as_ref()
     }
 
     /// Time spent decoding.
@@ -85,7 +105,7 @@ impl Decoder {
         let started = Instant::now();
         let start = out.len();
         out.resize(start + room, 0);
-        let result = self.fill_slice(input, &mut out[start..]);
+        let result = self.fill_slice(input, &mut out[start..]).and_then(|written| self.account().map(|()| written));
         self.busy += started.elapsed();
         let written = *result.as_ref().unwrap_or(&0);
         out.truncate(start + written);
@@ -106,6 +126,13 @@ impl Decoder {
             }
         }
         Ok(written)
+    }
+
+    /// The window is what the sender chose, and no more is known of it before the first bytes.
+    fn account(&mut self) -> Result<(), DecodeError> {
+        let (coding, bytes) = (self.coding, self.heap() as u64);
+        let fits = self.reservation.as_mut().is_none_or(|reservation| reservation.grow(bytes));
+        if fits { Ok(()) } else { Err(DecodeError::OverMemory { coding, bytes }) }
     }
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -143,6 +170,25 @@ impl Decoder {
         }
     }
 }
+
+/// What a decoder usually comes to hold, for a coded body of this length: what to ask for before its head goes out.
+///
+/// Windows are taken for what encoders choose by themselves, 2 MiB for Zstandard and 4 for brotli, whose decoder grows with
+/// the body; a MiB of it is more than most pages have. Larger ones are legal, and asked for when they turn up.
+pub fn heap(coding: impl Into<Source>, length: Option<u64>) -> u64 {
+    let identity = length.map_or(u64::MAX, |length| length.saturating_mul(USUAL_RATIO));
+    match coding.into() {
+        Source::Coded(Coding::Identity) => 0,
+        Source::Coded(Coding::Gzip) | Source::Deflate => INFLATE_HEAP as u64,
+        // The context and the window, which follows from the level and not from the body, and a block, in and out.
+        Source::Coded(Coding::Zstd) => (160 << 10) + (2 << 20) + 2 * (128 << 10),
+        // The state and the codes of a metablock; then the ring.
+        Source::Coded(Coding::Brotli) => (64 << 10) + identity.clamp(32 << 10, 1 << 20),
+    }
+}
+
+/// What coded text becomes, about, when it is decoded.
+pub const USUAL_RATIO: u64 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::codec::{Decode, DecodeError, Step};
+use super::gzip::INFLATE_HEAP;
 use crate::header::coding::Source;
 
 /// RFC 1950, section 2.2: the low half of the first byte, "deflate"; and the largest window in the high half.
@@ -45,6 +46,10 @@ impl Decode for Decoder {
 
     fn complete(&self) -> bool {
         self.complete
+    }
+
+    fn heap(&self) -> usize {
+        INFLATE_HEAP
     }
 }
 

@@ -109,6 +109,9 @@ fn refused(why: String) -> CodecError {
     CodecError::Refused { coding: Coding::Gzip, why }
 }
 
+/// zlib allocates everything at once: the window of 32 KiB, tables and state.
+pub(super) const INFLATE_HEAP: usize = 48 << 10;
+
 pub(super) struct Decoder {
     member: Decompress,
     /// Members read to their end. RFC 1952, section 2.2: a body is a series of them.
@@ -158,5 +161,9 @@ impl Decode for Decoder {
 
     fn complete(&self) -> bool {
         self.ended > 0 && self.between_members()
+    }
+
+    fn heap(&self) -> usize {
+        INFLATE_HEAP
     }
 }

@@ -80,7 +80,10 @@
 //! and of live use: 8 to 15 MiB, 1 to 3 MB/s.
 //!
 //! A decoder holds the window that the sender chose, within the formats' limits: at most 16 MiB for brotli ("large window"
-//! streams are refused), 8 MiB for zstd (RFC 9659), 32 KiB for gzip. What a body may grow to is the caller's limit.
+//! streams are refused), 8 MiB for zstd (RFC 9659), 32 KiB for gzip. What a body may grow to is the caller's limit. What it
+//! usually comes to hold ([`decoder_heap`]) is asked of the same budget before the head goes out; where there is no room the
+//! body passes as it came. A larger window is asked for when it turns up, and so is a piece of identity above [`PIECE`]: a
+//! read of 64 KiB that became more than usual. There it is too late for anything but an error.
 //!
 //! [`Budget`] admits encoders, and says what is given up where there are too many ([`fit`]); [`Pressure`] what is given up
 //! where the CPU is short.
@@ -144,13 +147,13 @@ pub use best::{Best, best};
 pub use body::BodyEncoder;
 pub use budget::{Admission, Budget, Reservation};
 pub use codec::{Codec, CodecError, DecodeError, encoder};
-pub use decode::{Bounds, Decoder};
+pub use decode::{Bounds, Decoder, USUAL_RATIO, heap as decoder_heap};
 pub use flush::{FlushRule, flush_rule};
 pub use ladder::{Rung, fit};
 pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, ZSTD_LEVELS, setup};
 pub use padding::Padding;
 pub use pressure::{Ladder as CpuLadder, Pressure, Signals, Step};
-pub use recode::{Recoder, Target};
+pub use recode::{PIECE, Recoder, Target};
 pub use revision::draw_revision;
 pub use transcode::{TranscodeError, Transcoder, transcode};
 

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 
 use super::body::BodyEncoder;
+use super::budget::{Admission, Reservation};
 use super::codec::{CodecError, DecodeError};
 use super::decode::Decoder;
 use super::level::Setup;
@@ -35,14 +36,23 @@ impl<B: AsRef<[u8]>> Transcoder<B> {
             Coding::Identity => None,
             _ => Some(BodyEncoder::new(to)?),
         };
-        Ok(Self {
-            body,
-            at: 0,
-            decoder: Some(Decoder::new(from, limit)?),
-            encoder,
-            plain: BytesMut::new(),
-            failed: false,
-        })
+        Ok(Self::of(body, Decoder::new(from, limit)?, encoder))
+    }
+
+    /// The same in memory that was asked for: for as long as a slow client reads it, and with as many others as there are.
+    pub fn admitted(
+        body: B,
+        from: Coding,
+        to: Option<Admission>,
+        limit: u64,
+        decoder: Reservation,
+    ) -> Result<Self, TranscodeError> {
+        let encoder = to.map(BodyEncoder::admitted).transpose()?;
+        Ok(Self::of(body, Decoder::new(from, limit)?.admitted(decoder), encoder))
+    }
+
+    fn of(body: B, decoder: Decoder, encoder: Option<BodyEncoder>) -> Self {
+        Self { body, at: 0, decoder: Some(decoder), encoder, plain: BytesMut::new(), failed: false }
     }
 
     /// The encoder's counters, unless the target is identity.

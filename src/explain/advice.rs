@@ -62,7 +62,7 @@ pub fn on_skip(reason: SkipReason) -> Reason {
         SkipReason::NoAccept => "the client accepts none of the codings offered",
         SkipReason::NoBody => "there is no body",
         SkipReason::NoTransform => "one side says Cache-Control: no-transform",
-        SkipReason::OverBudget => "no memory for an encoder: memory.budget",
+        SkipReason::OverBudget => "no memory for an encoder or decoder: memory.budget",
         SkipReason::Partial => "a part was asked for, or sent",
         SkipReason::TooSmall => "it is shorter than compression.min_size",
         SkipReason::TypeNotListed => "its Content-Type is missing, or not in compression.types",

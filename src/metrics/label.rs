@@ -80,6 +80,8 @@ labels! {
         OverRatio = "over_ratio",
         OverSize = "over_size",
         OverTime = "over_time",
+        /// There was no room for its window, or for what a few coded bytes became.
+        OverMemory = "over_memory",
     }
 
     /// What an encoder had to give up for want of memory.

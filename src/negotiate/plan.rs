@@ -61,6 +61,14 @@ impl BodyPlan {
         }
     }
 
+    /// The same without a decoder, and so without anything, for which there is this reason.
+    pub fn without_decoder(self, why: SkipReason) -> Self {
+        match self {
+            Self::Recode { .. } | Self::Decode { .. } | Self::Verify(_) => Self::Pass(why),
+            Self::Encode(_) | Self::Pass(_) => self,
+        }
+    }
+
     /// Why no encoder is to run.
     pub fn skipped(self) -> Option<SkipReason> {
         match self {

@@ -2,15 +2,43 @@
 
 use super::Proxy;
 use super::request::Request;
-use crate::encode::{self, Admission, FlushRule, Live, Rung};
+use crate::encode::{self, Admission, FlushRule, Live, Reservation, Rung, USUAL_RATIO};
 use crate::header::Coding;
 use crate::metrics::Downgrade;
-use crate::negotiate::{BodyPlan, Offer, RequestFacts, ResponseFacts, SkipReason};
+use crate::negotiate::{self, BodyPlan, Breach, Offer, RequestFacts, ResponseFacts, SkipReason};
 
 /// The length that an encoder of events is planned for: they are small, alike, and sent for hours, and need no long memory.
 const EVENTS: u64 = 16 << 10;
 
 impl Proxy {
+    /// The plan as it can be carried out, and the room for its decoder.
+    ///
+    /// Where there is none the body goes as the app coded it, as without us - but not where that would be what the guard
+    /// against BREACH is there to prevent: memory that somebody filled must not switch it off.
+    pub(super) fn admit_decoder(
+        &self,
+        request: &Request,
+        plan: BodyPlan,
+        response: &ResponseFacts,
+    ) -> (BodyPlan, Option<Reservation>) {
+        let Some(source) = plan.source() else {
+            return (plan, None);
+        };
+        let handed_out = match plan {
+            BodyPlan::Verify(_) => 0,
+            _ => response.length.unwrap_or(u64::MAX).saturating_mul(USUAL_RATIO).min(encode::PIECE),
+        };
+        let bytes = encode::decoder_heap(source, response.length) + handed_out;
+        let encoders = &self.parts.encoders;
+        match encoders.admit_decoder(bytes) {
+            Some(reservation) => (plan, Some(reservation)),
+            None if negotiate::guard(&request.facts, response, &request.route.offer) != Breach::Off => {
+                (plan, Some(encoders.overdraw(bytes)))
+            }
+            None => (plan.without_decoder(SkipReason::OverBudget), None),
+        }
+    }
+
     /// The plan as it can be carried out, and an encoder with the room for it.
     ///
     /// Where there is none the body goes as it is, whatever the client said of `identity` (RFC 9110, section 12.5.3, lets

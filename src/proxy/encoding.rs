@@ -19,7 +19,8 @@ use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
 use crate::encode::{
-    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Target, TranscodeError,
+    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Reservation, Target, TranscodeError,
+    USUAL_RATIO,
 };
 use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
@@ -33,6 +34,8 @@ use super::turn::Turns;
 pub struct Job {
     /// What the app did to the body, if a decoder is to run.
     pub source: Option<Source>,
+    /// What the decoder may hold.
+    pub decoder: Option<Reservation>,
     /// The decoder only reads along.
     pub keeps: bool,
     /// The encoder's plan, if one is to run, and the memory it may take.
@@ -73,8 +76,6 @@ struct Running {
     ended: bool,
 }
 
-/// What coded text becomes, about, when it is decoded.
-const USUAL_RATIO: usize = 8;
 /// Decoders run at 0.4 to 1 GB/s.
 const LONG_DECODING: usize = 512 << 10;
 
@@ -100,7 +101,7 @@ impl Encoding {
             None => None,
         };
         self.job = Some(Running {
-            work: Work::new(encoder, job.source, job.keeps)?,
+            work: Work::new(encoder, job.source, job.decoder, job.keeps)?,
             head: job.head,
             flush: job.flush,
             socket: job.socket,
@@ -144,7 +145,12 @@ impl Encoding {
 }
 
 impl Work {
-    fn new(encoder: Option<BodyEncoder>, source: Option<Source>, keeps: bool) -> pingora::Result<Self> {
+    fn new(
+        encoder: Option<BodyEncoder>,
+        source: Option<Source>,
+        decoder: Option<Reservation>,
+        keeps: bool,
+    ) -> pingora::Result<Self> {
         let Some(source) = source else {
             return Ok(encoder.map_or(Self::Pass, |encoder| Self::Encode(Box::new(encoder))));
         };
@@ -155,7 +161,13 @@ impl Work {
         };
         let recoder = Recoder::new(source, target)
             .map_err(|error| Error::because(ErrorType::InternalError, "starting a decoder", error))?;
-        Ok(Self::Recode(source, Box::new(recoder)))
+        Ok(Self::Recode(
+            source,
+            Box::new(match decoder {
+                Some(reservation) => recoder.admitted(reservation),
+                None => recoder,
+            }),
+        ))
     }
 
     fn recoder(&self) -> Option<(Source, &Recoder)> {
@@ -201,7 +213,7 @@ impl Work {
             Self::Pass => false,
             Self::Encode(encoder) => encoder.setup().is_long_turn(piece),
             Self::Recode(_, recoder) => {
-                let identity = piece * USUAL_RATIO;
+                let identity = piece * USUAL_RATIO as usize;
                 let encodes = |encoder: &BodyEncoder| encoder.setup().is_long_turn(identity);
                 identity >= LONG_DECODING || recoder.encoder().is_some_and(encodes)
             }
@@ -292,9 +304,12 @@ fn concat(first: Bytes, second: Bytes) -> Bytes {
 }
 
 /// A codec's error aborts the response: plain bytes must never follow coded ones, nor a wrong end what was broken off.
-/// Coded bytes that do not decode are the app's fault.
+/// Coded bytes that do not decode are the app's fault; that there is no room for it is ours.
 fn abort(error: TranscodeError) -> Box<Error> {
     match error {
+        TranscodeError::Decode(error @ DecodeError::OverMemory { .. }) => {
+            Error::because(ErrorType::InternalError, "decoding the app's body", error)
+        }
         TranscodeError::Encode(error) => Error::because(ErrorType::InternalError, "encoding a response body", error),
         TranscodeError::Decode(error) => {
             Error::because(ErrorType::Custom("BrokenCoding"), "decoding the app's body", error).into_up()
@@ -311,6 +326,7 @@ fn transcoding(ended: Result<(), &DecodeError>) -> Transcoding {
         Err(DecodeError::OverLimit { .. }) => Transcoding::OverSize,
         Err(DecodeError::OverRatio { .. }) => Transcoding::OverRatio,
         Err(DecodeError::OverTime { .. }) => Transcoding::OverTime,
+        Err(DecodeError::OverMemory { .. }) => Transcoding::OverMemory,
     }
 }
 

@@ -16,7 +16,7 @@ use super::encoding::{Encoding, Job};
 use super::intake::{self, content_length};
 use super::judgement;
 use super::request::Request;
-use crate::encode::{self, Admission, FlushRule};
+use crate::encode::{self, Admission, FlushRule, Reservation};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::{Limit, Phase};
 use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts};
@@ -58,11 +58,17 @@ impl Proxy {
         let stored = |app: &AppHead| self.stores(session, request, app);
         let (mut head, facts, plan) = judgement::body_plan(request, response, end, stored);
         let flush = flush_rule(&facts);
+        let (plan, decoder) = self.admit_decoder(request, plan, &facts);
+        if plan.source().is_none() {
+            // Also where it was to be decoded, and there is no room: then it goes, and is kept, as the app sent it.
+            head.codable &= !head.app_coded;
+            head.app_coded = false;
+        }
         let (plan, encoder) = self.admit_encoder(request, plan, &facts, flush);
         context.answer.skipped = plan.skipped();
         head.level = encoder.as_ref().map(|admission| admission.setup.level);
         head.revision = encoder.is_some().then(encode::draw_revision);
-        let job = job(request, &head, plan, encoder, &facts, flush, context);
+        let job = job(request, &head, plan, (decoder, encoder), &facts, flush, context);
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
         let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
@@ -147,7 +153,7 @@ fn job(
     request: &Request,
     head: &AppHead,
     plan: BodyPlan,
-    encoder: Option<Admission>,
+    (decoder, encoder): (Option<Reservation>, Option<Admission>),
     facts: &ResponseFacts,
     flush: FlushRule,
     context: &Context,
@@ -155,6 +161,7 @@ fn job(
     let coding = encoder.as_ref().map(|admission| admission.setup.coding);
     Job {
         source: plan.source(),
+        decoder,
         keeps: matches!(plan, BodyPlan::Verify(_)),
         encoder,
         pads: negotiate::guard(&request.facts, facts, &request.route.offer) == Breach::Pad,

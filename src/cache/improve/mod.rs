@@ -188,7 +188,7 @@ mod tests {
         let counts = Arc::new(Counts::default());
         let limits = Limits { capacity: 1 << 20, fills: 1 << 20, max_object: 1 << 20, max_variants: 1 };
         let config = Config { after_hits: 1, best: Best::default(), min_size: 0 };
-        let memory = Memory::new(limits, counts.clone()).improving(config, Arc::new(Budget::new(0)));
+        let memory = Memory::new(limits, Arc::new(Budget::new(0)), counts.clone()).improving(config);
         let backlog = memory.backlog().unwrap();
         let mut item = Item::new(ResourceKey([0; 16]), 1, Coding::Brotli, 7);
         for failures in 1..=2 {

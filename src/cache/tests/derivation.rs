@@ -125,6 +125,27 @@ async fn a_streamed_body_that_breaks_is_an_error_and_not_an_end() {
 }
 
 #[tokio::test]
+async fn a_slow_reader_of_what_is_made_while_it_is_read_holds_memory_that_was_asked_for() {
+    let site = site_with(Limits { capacity: 8 << 20, fills: 2 << 20, max_object: 1 << 20, max_variants: 4 });
+    let encoders = site.memory.encoders();
+    let body = text(3 << 20);
+    site.fill_raw(plan("/a", Brotli), &encode(&body, Brotli)).await;
+    let mut readers = Vec::new();
+    while let Some((_, mut handler)) = site.lookup(view("/a", "identity", &[])).await {
+        handler.read_body().await.unwrap().expect("a piece");
+        assert!(encoders.held() > 0 && encoders.reserved() <= encoders.limit());
+        readers.push(handler);
+    }
+    assert!(readers.len() > 20, "{}", readers.len());
+    assert!(site.memory.peek(&key("/a")).is_some(), "nothing wrong with it");
+    let others = encoders.reserve(1 << 20);
+    assert!(others.is_some(), "whoever streams from the app finds some");
+    drop((readers, others));
+    assert_eq!((encoders.reserved(), encoders.held()), (0, 0));
+    assert!(site.get("/a", "identity").await.unwrap().body == body);
+}
+
+#[tokio::test]
 async fn a_304_during_a_derivation_is_not_undone_by_it() {
     let site = site();
     site.fill(plan("/a", Brotli), &text(10_000)).await;

@@ -14,7 +14,7 @@ fn improving(config: Config) -> Site {
     let counts = Arc::new(Counts::default());
     let limits = Limits { capacity: 64 << 20, fills: 16 << 20, max_object: 4 << 20, max_variants: 4 };
     let memory =
-        Box::leak(Box::new(Memory::new(limits, counts.clone()).improving(config, Arc::new(Budget::new(ROOM)))));
+        Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(ROOM)), counts.clone()).improving(config)));
     Site { memory, counts }
 }
 

@@ -1,11 +1,13 @@
 //! Whatever the app coded comes out as the same content; whatever is no whole coded body comes out as an error.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::encode::{Live, Padding, sample, setup, transcode};
+use crate::encode::decode::heap;
+use crate::encode::{Budget, Live, Padding, Setup, sample, setup, transcode};
 use crate::header::Coding;
 
 const SOURCES: [Source; 5] = [
@@ -253,4 +255,91 @@ fn padding_makes_a_body_longer_and_nothing_else() {
             }
         }
     }
+}
+
+/// Coded with a window far larger than encoders of live bodies use.
+fn far(source: Coding, body: &[u8]) -> Vec<u8> {
+    let window = if source == Coding::Brotli { 24 } else { 23 };
+    let plan = Setup { window, table: 16, ..setup(source, Live::Auto, None) };
+    transcode(body, Coding::Identity, &plan, u64::MAX).unwrap().to_vec()
+}
+
+fn push_all(recoder: &mut Recoder, coded: &[u8], each: impl Fn()) -> Result<(), TranscodeError> {
+    for chunk in coded.chunks(64 << 10) {
+        recoder.push(Bytes::copy_from_slice(chunk), false, |_| ())?;
+        each();
+    }
+    recoder.finish().map(|_| ())
+}
+
+#[test]
+fn a_usual_decoder_stays_within_what_it_asks_for() {
+    let budget = Arc::new(Budget::new(64 << 20));
+    for length in [0, 1_000, 100_000, 3_000_000] {
+        let body = sample::json(length);
+        for from in &SOURCES[..4] {
+            let sent = coded(*from, false, &body);
+            let asked = heap(*from, Some(sent.len() as u64));
+            let decoder = budget.admit_decoder(asked).unwrap();
+            let mut recoder = Recoder::new(*from, Target::AsItCame).unwrap().admitted(decoder);
+            push_all(&mut recoder, &sent, || {
+                assert!(budget.held() > 0);
+                assert_eq!(budget.reserved(), asked, "{from:?} of {length}: {} held", budget.held());
+            })
+            .unwrap();
+            drop(recoder);
+            assert_eq!((budget.reserved(), budget.held()), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_window_that_there_is_no_room_for_is_an_error() {
+    let body = sample::noise(5 << 20);
+    for from in [Coding::Brotli, Coding::Zstd] {
+        let sent = far(from, &body);
+        for (room, fits) in [(6, false), (32, true)] {
+            let budget = Arc::new(Budget::new(room << 20));
+            let decoder = budget.admit_decoder(1 << 20).unwrap();
+            let mut recoder = Recoder::new(from.into(), Target::AsItCame).unwrap().admitted(decoder);
+            let within = || assert!(budget.held() <= budget.reserved() && budget.reserved() <= budget.limit());
+            match push_all(&mut recoder, &sent, within) {
+                Ok(()) => assert!(fits, "{from:?}"),
+                Err(TranscodeError::Decode(DecodeError::OverMemory { bytes, .. })) => {
+                    assert!(!fits && bytes > 6 << 20, "{from:?}: {bytes}");
+                }
+                Err(other) => panic!("{from:?}: {other}"),
+            }
+            assert!(recoder.outcome().is_some());
+            assert_eq!(budget.held(), 0, "{from:?}: nothing outlives the end");
+        }
+    }
+}
+
+#[test]
+fn a_long_piece_is_of_the_budget_until_it_is_written() {
+    let from = Source::Coded(Coding::Gzip);
+    let sent = coded(from, false, &b"<td></td>".repeat(700_000));
+    assert!(sent.len() < 64 << 10);
+    let recoder = |budget: &Arc<Budget>| {
+        let decoder = budget.admit_decoder(heap(from, None)).unwrap();
+        Recoder::new(from, Target::Identity).unwrap().admitted(decoder)
+    };
+    let budget = Arc::new(Budget::new(32 << 20));
+    let mut roomy = recoder(&budget);
+    let piece = roomy.push(sent.clone().into(), false, |_| ()).unwrap();
+    assert_eq!(piece.len(), 6_300_000);
+    assert!(budget.held() > 6_300_000 && budget.reserved() >= budget.held());
+    let part = piece.slice(6_000_000..);
+    drop((piece, roomy.finish().unwrap()));
+    assert!(budget.held() > 6_300_000, "some of it is still to be written");
+    drop(part);
+    assert_eq!((budget.reserved(), budget.held()), (0, 0));
+
+    let budget = Arc::new(Budget::new(4 << 20));
+    let mut narrow = recoder(&budget);
+    let error = narrow.push(sent.into(), false, |_| ()).unwrap_err();
+    assert!(matches!(error, TranscodeError::Decode(DecodeError::OverMemory { .. })), "{error}");
+    drop(narrow);
+    assert_eq!((budget.reserved(), budget.held()), (0, 0));
 }

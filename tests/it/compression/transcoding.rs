@@ -3,7 +3,7 @@
 use crate::harness::binary::{ADMIN, Binary, LISTEN};
 use crate::harness::encode::as_app;
 use crate::harness::payload::{json, page};
-use crate::harness::{Answer, Call, Client, Framing, Origin, Part, Vacpack, decode};
+use crate::harness::{Answer, Call, Client, Framing, Origin, Part, Response, Vacpack, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const CODINGS: [&str; 4] = ["br", "zstd", "gzip", "identity"];
@@ -158,6 +158,37 @@ fn where_encoders_have_no_room_what_is_refused_is_undone_all_the_same() {
     assert_eq!((response.coding(), response.field("ETag")), ("identity", Some("\"v1-identity\"")));
     assert!(response.body == page(LARGE));
     assert_eq!(vacpack.metrics_after(1).sum("vacpack_compression_skipped_total", &["over_budget"]), 1.0);
+}
+
+#[test]
+fn where_decoders_have_no_room_the_apps_bytes_pass_and_are_kept_as_they_came() {
+    let origin = Origin::start();
+    let sent = as_app("gzip", &page(LARGE));
+    origin.serve("/page", coded("gzip").chunked());
+    origin.serve("/kept", coded("gzip").chunked().fresh("max-age=60"));
+    // A decoder of a body of unknown length, and what it hands out, take 560 KiB: more than all encoders may have.
+    let vacpack = Vacpack::with(&origin, "memory.budget = \"1MiB\"");
+    let passes = |response: &Response| {
+        assert_eq!((response.coding(), response.field("ETag")), ("gzip", Some("\"v1\"")));
+        assert!(response.body == sent);
+    };
+    passes(&vacpack.ask(&accepting("br")));
+    let kept = |coding: &str| vacpack.ask(&Call::get("/kept").accepting(coding));
+    passes(&kept("br"));
+    assert_eq!(kept("gzip").outcome(), "hit");
+    passes(&kept("gzip"));
+    let metrics = vacpack.metrics_after(4);
+    assert_eq!(metrics.sum("vacpack_compression_skipped_total", &["over_budget"]), 2.0);
+    assert_eq!(metrics.sum("vacpack_compression_transcoded_total", &[]), 0.0);
+}
+
+#[test]
+fn a_guard_against_breach_holds_where_memory_is_short() {
+    let origin = Origin::start();
+    origin.serve("/page", coded("gzip").chunked());
+    let vacpack = Vacpack::with(&origin, "memory.budget = \"1MiB\"\ncompression.breach = \"no-compression\"");
+    let response = vacpack.ask(&accepting("gzip").field("Cookie", "session=1"));
+    assert!(response.coding() == "identity" && response.body == page(LARGE));
 }
 
 #[test]
