@@ -74,6 +74,9 @@ pub struct Running {
     admin_worker: Option<Runtime>,
 }
 
+/// Long turns of encoders at a time, for each worker: threads, most of which wait for a core.
+const TURNS: usize = 16;
+
 /// Binds, builds and serves.
 pub fn start(config: Config) -> Result<Running, AppError> {
     let tls = config.listen.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
@@ -112,7 +115,7 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         memory,
         encoders,
         pressure: pressure.clone(),
-        turns: Arc::new(Turns::new(config.runtime.workers)),
+        turns: Arc::new(Turns::new(config.runtime.workers * TURNS)),
         purge_from: config.cache.purge_from,
         predictor,
         lock: memory,

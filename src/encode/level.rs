@@ -174,11 +174,11 @@ impl Setup {
         brotli_depth(self.level.unsigned_abs(), Body::of(self.length))
     }
 
-    /// Whether a turn over so much input takes about a millisecond or more: of the slow levels each may, as what was
+    /// Whether a turn over so much input takes about half a millisecond or more: of the slow levels each may, as what was
     /// collected before is then searched as well.
     pub fn is_long_turn(&self, input: usize) -> bool {
         let cost = nanoseconds(self.coding, self.level);
-        cost >= SLOW || cost * input >= 1_000_000
+        cost >= SLOW || cost * input >= 500_000
     }
 
     /// After so much input a brotli metablock is ended.
@@ -366,7 +366,7 @@ mod tests {
         // As much as is read from the app at a time.
         assert!(long(Coding::Brotli, Live::Auto, 64 << 10));
         assert!(long(Coding::Gzip, Live::Auto, 64 << 10));
-        assert!(!long(Coding::Zstd, Live::Auto, 64 << 10));
+        assert!(long(Coding::Zstd, Live::Auto, 64 << 10));
         assert!(long(Coding::Brotli, fixed(6), 1));
     }
 

@@ -256,9 +256,11 @@ impl Running {
         }
         self.received += piece.len() as u64;
         let flush = !end && self.flushes();
-        let is_long = self.work.is_long_turn(piece.len());
         let (work, identity) = (&mut self.work, &mut self.identity);
-        let mut coded = self.turns.take(is_long, || work.push(piece, flush, identity))?;
+        let mut coded = match work {
+            Work::Pass => work.push(piece, flush, identity),
+            _ => self.turns.take(work.is_long_turn(piece.len()), || work.push(piece, flush, identity)),
+        }?;
         if end && let Some(tail) = self.end()? {
             coded = concat(coded, tail);
         }
