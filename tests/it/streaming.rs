@@ -4,6 +4,7 @@ use crate::harness::binary::{ADMIN, Binary, LISTEN};
 use crate::harness::payload::page;
 use crate::harness::wait::until_calm;
 use crate::harness::{Answer, Call, Client, Gate, Origin, Part, Vacpack, decode, until};
+use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 const CODINGS: [&str; 4] = ["br", "zstd", "gzip", "identity"];
@@ -69,6 +70,99 @@ fn when_the_app_pauses_the_codec_holds_nothing_back() {
     for coding in CODINGS {
         let answer = Answer::status(200).field("Content-Type", "text/html");
         each_part_arrives_before_the_next_is_sent(&answer, &parts, coding);
+    }
+}
+
+/// A chunked body on the wire without its last chunk, and how much of the content is there after each byte of it.
+fn on_the_wire(content: &[u8], sizes: &[usize], extension: &str) -> (Vec<u8>, Vec<usize>) {
+    let (mut wire, mut there) = (Vec::new(), Vec::new());
+    let mut seen = 0;
+    let mut put = |bytes: &[u8], counts: bool| {
+        for byte in bytes {
+            seen += usize::from(counts);
+            wire.push(*byte);
+            there.push(seen);
+        }
+    };
+    let mut rest = content;
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (chunk, later) = rest.split_at((*size).min(rest.len()));
+        rest = later;
+        put(format!("{:x}{extension}\r\n", chunk.len()).as_bytes(), false);
+        put(chunk, true);
+        put(b"\r\n", false);
+    }
+    (wire, there)
+}
+
+/// The app writes its framed body in pieces that end anywhere, and waits after each until the client can read all content
+/// that is in it: a size line apart from its chunk, the end of a chunk after a pause, half of a chunk.
+fn prompt_however_it_is_cut(sizes: &[usize], extension: &str, cuts: &[usize], coding: &str) {
+    let content = page(20_000);
+    let (wire, there) = on_the_wire(&content, sizes, extension);
+    let mut ends: Vec<usize> = Vec::new();
+    for cut in cuts.iter().cycle() {
+        let end = ends.last().copied().unwrap_or(0) + cut;
+        ends.push(end.min(wire.len()));
+        if end >= wire.len() {
+            break;
+        }
+    }
+    let gates: Vec<Gate> = ends.iter().map(|_| Gate::closed()).collect();
+    let mut script = Vec::new();
+    let mut start = 0;
+    for (end, gate) in ends.iter().zip(&gates) {
+        // What follows the last content is written apart: it must not look as if there were more.
+        let middle = start + there[start..*end].iter().take_while(|seen| **seen < there[end - 1]).count() + 1;
+        let middle = middle.min(*end);
+        script.extend([Part::Wire(wire[start..middle].to_vec()), Part::Wire(wire[middle..*end].to_vec())]);
+        script.push(Part::Wait(gate.clone()));
+        start = *end;
+    }
+    let origin = Origin::start();
+    origin.serve("/", Answer::status(200).field("Content-Type", "text/html").chunked().parts(script));
+    let vacpack = Vacpack::before(&origin);
+    let mut client = vacpack.client();
+    let mut incoming = client.begin(&Call::get("/").accepting(coding));
+    let mut decoder = decode::Prompt::new(coding);
+    for (end, gate) in ends.iter().zip(&gates) {
+        let sent = there[end - 1];
+        while decoder.push(&[]).len() < sent {
+            let piece = incoming.next_piece();
+            let piece = piece.unwrap_or_else(|| panic!("{coding}, {sizes:?}: {sent} bytes sent, not all of them came"));
+            decoder.push(&piece);
+        }
+        gate.open();
+    }
+    assert_eq!(incoming.read_to_end().content(), content);
+}
+
+#[test]
+fn nothing_is_held_back_wherever_the_app_cuts_its_writes() {
+    let long = format!(";note=\"{}\"", "x".repeat(60));
+    for coding in ["br", "zstd", "gzip"] {
+        // Chunks of 1,000 bytes are 1,007 on the wire: pieces end in the size line, behind it, in and behind the content.
+        prompt_however_it_is_cut(&[1000], "", &[1005, 2, 998, 1009, 3, 4, 500], coding);
+        prompt_however_it_is_cut(&[1, 17, 4000, 5], "", &[6, 7, 3001, 13], coding);
+        prompt_however_it_is_cut(&[1000], &long, &[1072, 1074, 1076, 40], coding);
+        prompt_however_it_is_cut(&[50], &long, &[124], coding);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn nothing_is_held_back_wherever_any_app_cuts_its_writes(
+        sizes in prop::collection::vec(1usize..3000, 1..6),
+        cuts in prop::collection::vec(1usize..4000, 1..12),
+        extended in any::<bool>(),
+    ) {
+        let extension = if extended { ";a=0123456789abcdef0123456789" } else { "" };
+        prompt_however_it_is_cut(&sizes, extension, &cuts, "br");
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub enum Part {
     /// Written at once; one chunk when the body is chunked.
     Data(Vec<u8>),
+    /// Written at once as it is: it carries its own framing.
+    Wire(Vec<u8>),
     /// `data: <microseconds since>\n\n`, made when it is sent.
     Stamp(Instant),
     Wait(Gate),

@@ -147,6 +147,7 @@ impl Player<'_> {
     fn step(&mut self, part: &Part, delimiter: Delimiter) -> io::Result<Next> {
         match part {
             Part::Data(data) => self.data(data, delimiter)?,
+            Part::Wire(bytes) => self.writer.write_all(bytes)?,
             Part::Stamp(since) => {
                 self.data(format!("data: {}\n\n", since.elapsed().as_micros()).as_bytes(), delimiter)?
             }
