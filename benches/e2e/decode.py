@@ -58,6 +58,43 @@ class Brotli:
             raise Broken("the brotli stream has no end")
 
 
+class Buffer(ctypes.Structure):
+    """libzstd's: where, how long, how far."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t), ("at", ctypes.c_size_t)]
+
+
+class Zstd:
+    def __init__(self):
+        self.library = ctypes.CDLL("libzstd.so.1")
+        self.library.ZSTD_createDCtx.restype = ctypes.c_void_p
+        self.library.ZSTD_freeDCtx.argtypes = [ctypes.c_void_p]
+        self.library.ZSTD_decompressStream.restype = ctypes.c_size_t
+        self.library.ZSTD_decompressStream.argtypes = [ctypes.c_void_p, ctypes.POINTER(Buffer), ctypes.POINTER(Buffer)]
+        self.state = self.library.ZSTD_createDCtx()
+        self.room = ctypes.create_string_buffer(128 * 1024)
+        self.left = 1
+
+    def __del__(self):
+        self.library.ZSTD_freeDCtx(self.state)
+
+    def push(self, data: bytes) -> bytes:
+        source = Buffer(ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data), 0)
+        pieces = []
+        while True:
+            target = Buffer(ctypes.cast(self.room, ctypes.c_void_p), len(self.room), 0)
+            self.left = self.library.ZSTD_decompressStream(self.state, ctypes.byref(target), ctypes.byref(source))
+            if self.library.ZSTD_isError(ctypes.c_size_t(self.left)):
+                raise Broken("not a zstd stream")
+            pieces.append(self.room.raw[: target.at])
+            if source.at == source.size and target.at < target.size:
+                return b"".join(pieces)
+
+    def finish(self):
+        if self.left:
+            raise Broken("the zstd stream has no end")
+
+
 class Gzip:
     def __init__(self):
         self.machine = zlib.decompressobj(31)
