@@ -3,31 +3,23 @@
 //! `cargo bench --bench hit`. The figures that do not depend on the machine are checked before anything is timed.
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
-#![expect(clippy::panic, reason = "a figure that is off ends the run")]
+
+mod stored;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use pingora::http::ResponseHeader;
-use pingora_cache::CacheMeta;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora_cache::storage::Storage;
 use pingora_cache::trace::Span;
-use vacpack::cache::{
-    Effect, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Scope, Silent, cache_key,
-    resource_key,
-};
-use vacpack::encode::{Budget, Live, setup, transcode};
-use vacpack::header::{AcceptEncoding, Coding};
-use vacpack::policy::{Freshness, FreshnessSource, Selector};
+use stored::{fill, now};
+use vacpack::cache::{Effect, FillPlan, KeyRules, Memory, Scope, Silent, cache_key, resource_key};
+use vacpack::encode::{Live, setup, transcode};
+use vacpack::header::Coding;
 
 /// Allocations of a hit: a ceiling, so that one more is a decision.
 const ALLOCATIONS_OF_A_HIT: u64 = 12;
@@ -59,14 +51,6 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Nothing on the path of a hit waits: one poll is enough, and no runtime is measured.
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("a hit waited"),
-    }
-}
-
 fn head() -> HeaderMap {
     let mut head = HeaderMap::new();
     for (name, value) in [
@@ -84,54 +68,11 @@ fn head() -> HeaderMap {
     head
 }
 
-fn plan(key: ResourceKey, coding: Coding) -> FillPlan {
-    FillPlan {
-        key,
-        url: format!("http://shop.example/{key}").into(),
-        status: StatusCode::OK,
-        head: head(),
-        app_etag: None,
-        coding,
-        level: None,
-        revision: None,
-        codable: true,
-        app_coded: false,
-        selector: Selector::default(),
-        partition: Partition::WHOLE,
-        freshness: Freshness {
-            lifetime: Duration::from_secs(3600),
-            age: Duration::ZERO,
-            source: FreshnessSource::MaxAge,
-            stale_while_revalidate: Duration::ZERO,
-            stale_if_error: Duration::ZERO,
-            no_cache: false,
-            must_revalidate: false,
-        },
-        now: SystemTime::now(),
-        tags: vec!["product-17".to_owned(), format!("page-{key}")],
-        length: None,
-        body: Arc::default(),
-        purge_epoch: 0,
-        outcome: Default::default(),
-        relaying: Default::default(),
-    }
-}
-
-fn view(key: ResourceKey) -> Arc<RequestView> {
-    let mut headers = HeaderMap::new();
-    headers.append("accept-encoding", HeaderValue::from_static("gzip, deflate, br, zstd"));
-    Arc::new(RequestView {
-        key,
-        accept: AcceptEncoding::parse(&headers),
-        codings: [Coding::Brotli, Coding::Zstd, Coding::Gzip].into(),
-        partition: Partition::WHOLE,
-        headers: Some(Arc::new(headers)),
-        sharing: Default::default(),
-    })
-}
-
-fn key(path: &str) -> ResourceKey {
-    resource_key("", "http", "www.example.com", path, &KeyRules::default())
+/// With as much of a head as an app sends.
+fn plan(path: &str, coding: Coding) -> FillPlan {
+    let key = stored::key(path);
+    let tags = vec!["product-17".to_owned(), format!("page-{key}")];
+    FillPlan { head: head(), tags, ..stored::plan(key, coding) }
 }
 
 fn text(length: usize) -> Vec<u8> {
@@ -144,22 +85,6 @@ fn text(length: usize) -> Vec<u8> {
     }
     text.truncate(length);
     text
-}
-
-fn memory(capacity: u64) -> &'static Memory {
-    let limits = Limits { capacity, fills: capacity / 4, max_object: 8 << 20, max_variants: 8 };
-    Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), Arc::new(Silent))))
-}
-
-fn fill(memory: &'static Memory, key: ResourceKey, coding: Coding, body: Bytes) {
-    let moment = SystemTime::now();
-    let bare = ResponseHeader::build_no_case(200, None).expect("200 is a status");
-    let mut meta = CacheMeta::new(moment, moment, 0, 0, bare);
-    meta.extensions_mut().insert(Arc::new(plan(key, coding)));
-    let cache_key = cache_key(view(key));
-    let mut handler = now(memory.get_miss_handler(&cache_key, &meta, &Span::inactive().handle())).expect("room");
-    now(handler.write_body(body, true)).expect("room");
-    now(handler.finish()).expect("stored");
 }
 
 /// The lookup and the whole body, as pingora does it. How many bytes.
@@ -187,12 +112,12 @@ fn allocations_of_a_hit(memory: &'static Memory, cache_key: &pingora_cache::Cach
 /// Live heap before and after so many entries, beside what they are charged.
 fn memory_of_entries(entries: usize, length: usize) {
     let body = Bytes::from(text(length));
-    let memory = memory(1 << 30);
-    fill(memory, key("/warm"), Coding::Identity, body.clone());
+    let memory = stored::memory(1 << 30, Arc::new(Silent));
+    assert!(fill(memory, plan("/warm", Coding::Identity), body.clone()));
     memory.settle();
     let (live, charged) = (LIVE.load(Ordering::Relaxed), memory.bytes());
     for at in 0..entries {
-        fill(memory, key(&format!("/{at}")), Coding::Identity, body.clone());
+        assert!(fill(memory, plan(&format!("/{at}"), Coding::Identity), body.clone()));
     }
     (0..20).for_each(|_| memory.settle());
     let taken = LIVE.load(Ordering::Relaxed).wrapping_sub(live) as f64 / entries as f64;
@@ -207,11 +132,11 @@ fn memory_of_entries(entries: usize, length: usize) {
 
 fn benches(criterion: &mut Criterion) {
     let page = text(100_000);
-    let plan = setup(Coding::Brotli, Live::Auto, Some(page.len() as u64));
-    let coded = transcode(&page, Coding::Identity, &plan, u64::MAX).expect("brotli encodes");
-    let memory = memory(1 << 30);
-    fill(memory, key("/page"), Coding::Brotli, coded.clone());
-    let cache_key = cache_key(view(key("/page")));
+    let setup = setup(Coding::Brotli, Live::Auto, Some(page.len() as u64));
+    let coded = transcode(&page, Coding::Identity, &setup, u64::MAX).expect("brotli encodes");
+    let memory = stored::memory(1 << 30, Arc::new(Silent));
+    assert!(fill(memory, plan("/page", Coding::Brotli), coded.clone()));
+    let cache_key = cache_key(stored::view(stored::key("/page"), "gzip, deflate, br, zstd"));
     assert_eq!(hit(memory, &cache_key), coded.len());
 
     allocations_of_a_hit(memory, &cache_key);

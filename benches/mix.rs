@@ -6,25 +6,20 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 
+mod stored;
+
 use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use pingora::http::ResponseHeader;
-use pingora_cache::CacheMeta;
 use pingora_cache::storage::Storage;
 use pingora_cache::trace::Span;
-use vacpack::cache::{
-    BodyFacts, Derivation, Events, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, cache_key,
-    resource_key,
-};
-use vacpack::encode::{Budget, Live, setup, transcode};
-use vacpack::header::{AcceptEncoding, Coding};
-use vacpack::policy::{Freshness, FreshnessSource, Selector};
+use stored::{fill, now};
+use vacpack::cache::{BodyFacts, Derivation, Events, FillPlan, Memory, ResourceKey, cache_key};
+use vacpack::encode::{Live, setup, transcode};
+use vacpack::header::Coding;
 
 const REQUESTS: usize = 60_000;
 /// Of one file, so that no kind of text is most of it.
@@ -87,7 +82,7 @@ fn resources(dice: &mut Dice) -> Vec<Resource> {
         pieces.swap(at, (dice.roll() * (at + 1) as f64) as usize);
     }
     let resource = |(number, body): (usize, Bytes)| Resource {
-        key: resource_key("", "http", "www.example.com", &format!("/{number}"), &KeyRules::default()),
+        key: stored::key(&format!("/{number}")),
         digest: *blake3::hash(&body).as_bytes(),
         coded: HashMap::new(),
         body,
@@ -109,68 +104,12 @@ impl Resource {
         let body = BodyFacts::default();
         let _ = body.identity_length.set(self.body.len() as u64);
         let _ = body.digest.set(self.digest);
-        let mut head = HeaderMap::new();
-        head.insert("content-type", HeaderValue::from_static("text/html; charset=utf-8"));
-        head.insert("cache-control", HeaderValue::from_static("max-age=3600"));
-        FillPlan {
-            key: self.key,
-            url: "http://shop.example/page".into(),
-            status: StatusCode::OK,
-            head,
-            app_etag: None,
-            coding,
-            codable: true,
-            app_coded: false,
-            level: None,
-            revision: None,
-            selector: Selector::default(),
-            partition: Partition::WHOLE,
-            freshness: Freshness {
-                lifetime: Duration::from_secs(3600),
-                age: Duration::ZERO,
-                source: FreshnessSource::MaxAge,
-                stale_while_revalidate: Duration::ZERO,
-                stale_if_error: Duration::ZERO,
-                no_cache: false,
-                must_revalidate: false,
-            },
-            now: SystemTime::now(),
-            tags: Vec::new(),
-            length: None,
-            body: Arc::new(body),
-            purge_epoch: 0,
-            outcome: Default::default(),
-            relaying: Default::default(),
-        }
+        FillPlan { body: Arc::new(body), ..stored::plan(self.key, coding) }
     }
 }
 
-fn view(key: ResourceKey, accept: &'static str) -> Arc<RequestView> {
-    let mut headers = HeaderMap::new();
-    headers.append("accept-encoding", HeaderValue::from_static(accept));
-    Arc::new(RequestView {
-        key,
-        accept: AcceptEncoding::parse(&headers),
-        codings: [Coding::Brotli, Coding::Zstd, Coding::Gzip].into(),
-        partition: Partition::WHOLE,
-        headers: None,
-        sharing: Default::default(),
-    })
-}
-
-async fn fill(memory: &'static Memory, plan: FillPlan, body: Bytes) -> Option<()> {
-    let moment = SystemTime::now();
-    let mut meta = CacheMeta::new(moment, moment, 0, 0, ResponseHeader::build_no_case(200, None).ok()?);
-    let key = cache_key(view(plan.key, ""));
-    meta.extensions_mut().insert(Arc::new(plan));
-    let mut handler = memory.get_miss_handler(&key, &meta, &Span::inactive().handle()).await.ok()?;
-    handler.write_body(body, true).await.ok()?;
-    handler.finish().await.ok()?;
-    Some(())
-}
-
 /// Requests in a row; the first half warms the cache and is not counted. How many of the others were hits.
-async fn run(memory: &'static Memory, counts: &Counts, all: &mut [Resource], dice: &mut Dice) -> u64 {
+fn run(memory: &'static Memory, counts: &Counts, all: &mut [Resource], dice: &mut Dice) -> u64 {
     let mut weights: Vec<f64> = (1..=all.len()).map(|rank| (rank as f64).powf(-ZIPF)).collect();
     for at in 1..weights.len() {
         weights[at] += weights[at - 1];
@@ -194,12 +133,13 @@ async fn run(memory: &'static Memory, counts: &Counts, all: &mut [Resource], dic
                 found
             })
             .unwrap_or(POPULATION[0]);
-        let key = cache_key(view(resource.key, accept));
-        match memory.lookup(&key, &Span::inactive().handle()).await {
+        let key = cache_key(stored::view(resource.key, accept));
+        match now(memory.lookup(&key, &Span::inactive().handle())) {
             Ok(Some(_)) => hits += 1,
             _ => {
                 let body = resource.coded(first);
-                fill(memory, resource.plan(first), body).await;
+                // What does not fit is fetched again.
+                let _kept = fill(memory, resource.plan(first), body);
             }
         }
     }
@@ -217,7 +157,6 @@ fn held(memory: &Memory, all: &[Resource]) -> HashMap<Coding, u64> {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread");
     let mut all = resources(&mut Dice(1));
     let plain: usize = all.iter().map(|resource| resource.body.len()).sum();
     let whole: u64 = all.iter_mut().map(|resource| resource.coded(Coding::Brotli).len() as u64 + 2_000).sum();
@@ -226,10 +165,8 @@ fn main() {
     println!("|---|---|---|---|---|---|---|---|");
     for part in PARTS {
         let counts = Arc::new(Counts::default());
-        let limits = Limits { capacity: whole / part, fills: 16 << 20, max_object: 4 << 20, max_variants: 4 };
-        let memory: &'static Memory =
-            Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), counts.clone())));
-        let hits = runtime.block_on(run(memory, &counts, &mut all, &mut Dice(7)));
+        let memory = stored::memory(whole / part, counts.clone());
+        let hits = run(memory, &counts, &mut all, &mut Dice(7));
         memory.settle();
         let held = held(memory, &all);
         let share = |coding| held.get(&coding).map_or(0, |bytes| bytes * 100 / memory.bytes().max(1));

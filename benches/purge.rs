@@ -5,99 +5,31 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 
-use std::future::Future;
+mod stored;
+
 use std::hint::black_box;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use pingora::http::ResponseHeader;
-use pingora_cache::CacheMeta;
 use pingora_cache::storage::Storage;
 use pingora_cache::trace::Span;
-use vacpack::cache::{
-    BodyFacts, Effect, FillPlan, KeyRules, Limits, Memory, Partition, RequestView, ResourceKey, Scope, Silent,
-    cache_key, resource_key,
-};
-use vacpack::encode::Budget;
-use vacpack::header::{AcceptEncoding, Coding};
-use vacpack::policy::{Freshness, FreshnessSource, Selector};
+use stored::{fill, now};
+use vacpack::cache::{Effect, FillPlan, Memory, ResourceKey, Scope, Silent, cache_key};
+use vacpack::header::Coding;
 
 const TAGS: usize = 10;
 const PURGED: usize = 5;
 const BETWEEN: Duration = Duration::from_millis(500);
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("nothing waits here"),
-    }
-}
-
 fn key(at: usize) -> ResourceKey {
-    resource_key("", "http", "shop.example", &format!("/item/{at}"), &KeyRules::default())
-}
-
-fn view(key: ResourceKey) -> Arc<RequestView> {
-    Arc::new(RequestView {
-        key,
-        accept: AcceptEncoding::parse(&HeaderMap::new()),
-        codings: [Coding::Brotli].into(),
-        partition: Partition::WHOLE,
-        headers: None,
-        sharing: Default::default(),
-    })
+    stored::key(&format!("/item/{at}"))
 }
 
 fn plan(at: usize) -> FillPlan {
-    let mut head = HeaderMap::new();
-    head.insert("content-type", HeaderValue::from_static("text/plain"));
-    head.insert("cache-control", HeaderValue::from_static("max-age=3600"));
-    FillPlan {
-        key: key(at),
-        url: format!("http://shop.example/item/{at}").into(),
-        status: StatusCode::OK,
-        head,
-        app_etag: None,
-        coding: Coding::Identity,
-        level: None,
-        revision: None,
-        codable: true,
-        app_coded: false,
-        selector: Selector::default(),
-        partition: Partition::WHOLE,
-        freshness: Freshness {
-            lifetime: Duration::from_secs(3600),
-            age: Duration::ZERO,
-            source: FreshnessSource::MaxAge,
-            stale_while_revalidate: Duration::ZERO,
-            stale_if_error: Duration::ZERO,
-            no_cache: false,
-            must_revalidate: false,
-        },
-        now: SystemTime::now(),
-        tags: vec!["all".to_owned(), format!("tag-{}", at % TAGS)],
-        length: None,
-        body: Arc::new(BodyFacts::default()),
-        purge_epoch: 0,
-        outcome: Default::default(),
-        relaying: Default::default(),
-    }
-}
-
-fn fill(memory: &'static Memory, at: usize) {
-    let moment = SystemTime::now();
-    let bare = ResponseHeader::build_no_case(200, None).expect("200 is a status");
-    let mut meta = CacheMeta::new(moment, moment, 0, 0, bare);
-    meta.extensions_mut().insert(Arc::new(plan(at)));
-    let key = cache_key(view(key(at)));
-    let mut handler = now(memory.get_miss_handler(&key, &meta, &Span::inactive().handle())).expect("room");
-    now(handler.write_body(Bytes::from_static(b"some text"), true)).expect("room");
-    now(handler.finish()).expect("stored");
+    let tags = vec!["all".to_owned(), format!("tag-{}", at % TAGS)];
+    FillPlan { tags, ..stored::plan(key(at), Coding::Identity) }
 }
 
 /// Looks answers up until told to end: when each lookup began, and how long it took.
@@ -109,7 +41,7 @@ fn look_up(memory: &'static Memory, entries: usize, seed: u64, end: &AtomicBool)
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         // Of the last tag, which stays.
         let at = (state >> 33) as usize % (entries / TAGS) * TAGS + TAGS - 1;
-        let key = cache_key(view(key(at)));
+        let key = cache_key(stored::view(key(at), ""));
         let started = Instant::now();
         let found = now(memory.lookup(&key, &span)).expect("no error").is_some();
         took.push((started, started.elapsed()));
@@ -136,11 +68,9 @@ fn told(name: &str, mut lookups: Vec<Duration>, more: &str) {
 
 fn main() {
     let entries = std::env::args().filter_map(|text| text.parse().ok()).next().unwrap_or(200_000);
-    let limits = Limits { capacity: 64 << 30, fills: 1 << 30, max_object: 8 << 20, max_variants: 8 };
-    let memory: &'static Memory =
-        Box::leak(Box::new(Memory::new(limits, Arc::new(Budget::new(64 << 20)), Arc::new(Silent))));
+    let memory = stored::memory(64 << 30, Arc::new(Silent));
     let started = Instant::now();
-    (0..entries).for_each(|at| fill(memory, at));
+    (0..entries).for_each(|at| assert!(fill(memory, plan(at), Bytes::from_static(b"some text"))));
     memory.settle();
     println!(
         "{} entries, filled in {:.1} us each",
