@@ -18,6 +18,11 @@ fn held(gate: &Gate) -> Answer {
     Answer::cacheable(page(LENGTH)).chunked().then_at(LENGTH / 2, Part::Wait(gate.clone()))
 }
 
+/// An answer that stops at a gate before its head.
+fn held_back(gate: &Gate) -> Answer {
+    Answer::cacheable(page(LENGTH)).chunked().first(Part::Wait(gate.clone()))
+}
+
 /// A large one that stops before its last byte.
 fn held_large(noise: &[u8], gate: &Gate) -> Answer {
     let answer = Answer::ok("image/png", noise).fresh("max-age=60").chunked();
@@ -34,11 +39,11 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Lets `leave` begin a fetch of `/page` and end it half-way, while others wait for it.
-fn the_others_get_all_of_it(leave: impl FnOnce(&Vacpack, &Gate)) {
+/// Lets `leave` begin a fetch of `/page`, whose answer waits at a gate, and go, while others wait for it.
+fn the_others_get_all_of_it(answer: impl FnOnce(&Gate) -> Answer, leave: impl FnOnce(&Vacpack, &Gate)) {
     let origin = Origin::start();
     let gate = Gate::closed();
-    origin.serve("/page", held(&gate));
+    origin.serve("/page", answer(&gate));
     let vacpack = Vacpack::before(&origin);
     leave(&vacpack, &gate);
     thread::scope(|scope| {
@@ -57,7 +62,7 @@ fn the_others_get_all_of_it(leave: impl FnOnce(&Vacpack, &Gate)) {
 
 #[test]
 fn when_it_leaves_the_others_get_all_of_it_by_the_same_fetch() {
-    the_others_get_all_of_it(|vacpack, gate| {
+    the_others_get_all_of_it(held, |vacpack, gate| {
         let mut leaver = vacpack.client();
         leaver.begin(&Call::get("/page").accepting("br")).next_piece().expect("the first half begins");
         gate.until_reached();
@@ -66,7 +71,7 @@ fn when_it_leaves_the_others_get_all_of_it_by_the_same_fetch() {
 
 #[test]
 fn over_http_2_too() {
-    the_others_get_all_of_it(|vacpack, gate| {
+    the_others_get_all_of_it(held, |vacpack, gate| {
         let leaver = H2Client::connect(vacpack.address());
         leaver.leave(&Call::get("/page").accepting("br"));
         gate.until_reached();
@@ -75,7 +80,7 @@ fn over_http_2_too() {
 
 #[test]
 fn a_reset_is_no_different() {
-    the_others_get_all_of_it(|vacpack, gate| {
+    the_others_get_all_of_it(held, |vacpack, gate| {
         let mut leaver = vacpack.client();
         leaver.begin(&Call::get("/page").accepting("br")).next_piece().expect("the first half begins");
         gate.until_reached();
@@ -83,27 +88,9 @@ fn a_reset_is_no_different() {
     });
 }
 
-/// Lets `leave` ask for `/page` and go before the app answers.
-fn nobody_misses_one_that_leaves_before_the_head(leave: impl FnOnce(&Vacpack, &Gate)) {
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    origin.serve("/page", Answer::cacheable(page(LENGTH)).chunked().first(Part::Wait(gate.clone())));
-    let vacpack = Vacpack::before(&origin);
-    leave(&vacpack, &gate);
-    thread::scope(|scope| {
-        let waiting: Vec<_> =
-            ["br", "gzip", "", "br"].map(|coding| scope.spawn(|| vacpack.get_as("/page", coding).content())).into();
-        until_in_flight(&vacpack, 5.0);
-        gate.open();
-        assert!(waiting.into_iter().map(joined).all(|content| content == page(LENGTH)));
-    });
-    assert_eq!(origin.fetches("/page"), 1);
-    assert_eq!(vacpack.metrics_after(5).sum("vacpack_requests_in_flight", &[]), 0.0);
-}
-
 #[test]
 fn it_may_leave_before_the_app_answers() {
-    nobody_misses_one_that_leaves_before_the_head(|vacpack, gate| {
+    the_others_get_all_of_it(held_back, |vacpack, gate| {
         let mut leaver = vacpack.client();
         leaver.send(Call::get("/page").head_bytes());
         gate.until_reached();
@@ -112,7 +99,7 @@ fn it_may_leave_before_the_app_answers() {
 
 #[test]
 fn it_may_leave_before_the_app_answers_over_http_2() {
-    nobody_misses_one_that_leaves_before_the_head(|vacpack, gate| {
+    the_others_get_all_of_it(held_back, |vacpack, gate| {
         let leaver = H2Client::connect(vacpack.address());
         leaver.leave_unanswered(&Call::get("/page"), || gate.waiting() > 0);
     });
