@@ -109,6 +109,8 @@ pub struct Answer {
     pub not_stored: Option<NotStored>,
     pub fill: Option<Arc<FillPlan>>,
     pub first_byte: Option<Instant>,
+    /// The status that the client got because the response broke off before anything of it had left.
+    pub instead: Option<StatusCode>,
 }
 
 impl Context {

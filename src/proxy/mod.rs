@@ -16,9 +16,11 @@
 //!                                   delivery             a client whose request fills the cache is not in its way
 //!           fail_to_proxy           failure, respond
 //!           logging                 delivery, report     the client has it all; one record
+//!                                   broken               or it has not, and sees that
 //! ```
 
 mod begun;
+mod broken;
 mod caching;
 mod confirm;
 mod connection;
@@ -288,7 +290,7 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         // Another try begins as the first did.
-        self.delivered(session, context).await;
+        self.delivered(session, false, context).await;
         context.app.tries += 1;
         self.enter(session, context).await?;
         let address = self.choose(session, context)?;
@@ -428,7 +430,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        self.delivered(session, context).await;
+        self.delivered(session, false, context).await;
         // Before the client hears that its write was done: the next thing it does is to read.
         self.invalidate(session, context);
         self.finish_head(session, response, context)?;
@@ -488,7 +490,7 @@ impl ProxyHttp for Proxy {
         context.failure = Some(failure);
         if session.response_written().is_none() {
             // There is an answer to send yet, on the connection itself.
-            self.delivered(session, context).await;
+            self.delivered(session, true, context).await;
         }
         if failure == Failure::Internal {
             tracing::error!(%error, "a request failed by our own fault");
@@ -510,7 +512,10 @@ impl ProxyHttp for Proxy {
         self.close_phases(session, context);
         // Whatever the client still has to read: the app is done with it.
         context.app.place = None;
-        self.delivered(session, context).await;
+        let whole = self.delivered(session, error.is_some(), context).await && error.is_none();
+        if let Some(failure) = context.failure.filter(|_| !whole) {
+            context.answer.instead = broken::end(session, failure).await;
+        }
         self.note_refresh(session, context);
         self.report(session, context);
     }
@@ -563,16 +568,18 @@ impl Proxy {
         }
     }
 
-    /// Waits until the client's connection is back.
-    async fn delivered(&self, session: &mut Session, context: &mut Context) {
+    /// Waits until the client's connection is back. Has the client got what there was?
+    async fn delivered(&self, session: &mut Session, failed: bool, context: &mut Context) -> bool {
         let Some(delivery) = context.delivery.take() else {
-            return;
+            return true;
         };
-        if let Err(Undelivered { error, at }) = delivery.end(session).await {
-            self.count_limit(&error, context);
-            context.failure.get_or_insert(Failure::of(&error));
-            context.left = Some(at);
-        }
+        let Err(Undelivered { error, at }) = delivery.end(session, failed).await else {
+            return true;
+        };
+        self.count_limit(&error, context);
+        context.failure.get_or_insert(Failure::of(&error));
+        context.left = Some(at);
+        false
     }
 
     fn count_failure(&self, error: &Error, again: bool) {

@@ -66,6 +66,20 @@ impl Outlet {
         }
     }
 
+    /// What is said in place of a head that is still whole here: none of it has been seen. False: it has left.
+    pub fn replace_head(connection: Option<&Stream>, answer: Vec<u8>) -> bool {
+        let any: Option<&dyn Any> = connection.map(|stream| stream.as_any());
+        let Some(outlet) = any.and_then(|any| any.downcast_ref::<Self>()) else {
+            return false;
+        };
+        let mut head = outlet.head.lock();
+        let is_whole = matches!(*head, Head::Held(_, 0));
+        if is_whole {
+            *head = Head::Held(answer, 0);
+        }
+        is_whole
+    }
+
     /// What of the head is still here goes out, and as much of `bytes` as goes with it: how much of these. None: no head is
     /// here any more, and nothing of `bytes` went.
     fn poll_head(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<Option<usize>>> {
@@ -224,6 +238,26 @@ mod tests {
         let writes = [(HEAD, false), (BODY, false), (HEAD, true)];
         assert_eq!(written(&writes, Some(&KEPT), 1000), [EXCHANGED, BODY, HEAD].concat());
         assert_eq!(written(&writes, None, 1000), [HEAD, BODY, HEAD].concat());
+    }
+
+    #[test]
+    fn only_a_head_that_is_still_whole_here_is_replaced() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (near, mut far) = tokio::io::duplex(1000);
+            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+            let replaced = |connection: &Stream| Outlet::replace_head(Some(connection), b"instead".to_vec());
+            assert!(!replaced(&connection), "there is none");
+            Outlet::expect_head(Some(&connection), None);
+            connection.write_all(HEAD).await.unwrap();
+            assert!(replaced(&connection));
+            connection.flush().await.unwrap();
+            assert!(!replaced(&connection), "it has left");
+            AsyncWriteExt::shutdown(&mut connection).await.unwrap();
+            let mut arrived = Vec::new();
+            far.read_to_end(&mut arrived).await.unwrap();
+            assert_eq!(arrived, b"instead");
+        });
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Proxy {
             user_agent: request.user_agent.as_ref().map(|value| value.as_bytes()),
             request_id: field("x-request-id"),
             traceparent: field("traceparent"),
-            status: session.response_written().map(|written| written.status),
+            status: context.answer.instead.or_else(|| session.response_written().map(|written| written.status)),
             cache: outcome(session.cache.phase(), context),
             storing: storing(context),
             sharing: sharing(session, context),

@@ -93,7 +93,8 @@ impl Proxy {
     }
 }
 
-fn failure_head(status: StatusCode, failure: Failure) -> pingora::Result<ResponseHeader> {
+/// The head of the answer to a request that failed.
+pub(super) fn failure_head(status: StatusCode, failure: Failure) -> pingora::Result<ResponseHeader> {
     let body = failure.explanation();
     let mut head = ResponseHeader::build(status, Some(5))?;
     head.insert_header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")?;

@@ -8,7 +8,7 @@
 //!
 //! For HTTP/1 towards the app, where a connection has one exchange at a time.
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use std::time::Duration;
 use socket2::Socket;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
+
+use super::socket::duplicate;
 
 /// Which time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +96,6 @@ impl State {
         // It fails where the app was first.
         let _gone = socket.shutdown(std::net::Shutdown::Both);
     }
-}
-
-#[expect(unsafe_code, reason = "the platform hands out its descriptor as a number")]
-fn duplicate(socket: RawFd) -> Option<Socket> {
-    // SAFETY: the number is told by the platform in the callback for a connection that it holds open until that returns,
-    // which is after this has copied it.
-    let borrowed = (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })?;
-    borrowed.try_clone_to_owned().ok().map(Socket::from)
 }
 
 #[cfg(test)]

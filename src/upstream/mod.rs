@@ -28,7 +28,7 @@ pub use admission::Limits;
 pub use breaker::Rules as BreakerRules;
 pub use deadline::{Deadline, Passed};
 pub use places::{Place, Places};
-pub use socket::is_drained;
+pub use socket::{duplicate, is_drained};
 use websocket::PatientConnector;
 
 /// Where the app listens.

@@ -1,6 +1,8 @@
-//! One look at the connection to the app.
+//! What the platform does not offer to do with a connection, by the number of its descriptor.
 
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use socket2::Socket;
 
 /// What may wait behind the last byte of content: the end of its chunk and the size line of the next (RFC 9112, section
 /// 7.1), from an app that writes them apart from the content.
@@ -15,6 +17,14 @@ pub fn is_drained(socket: RawFd) -> bool {
     // SAFETY: FIONREAD writes one int to the address it is given, which outlives the call.
     let answer = unsafe { libc::ioctl(socket, libc::FIONREAD, &mut waiting) };
     answer != 0 || waiting <= FRAMING
+}
+
+/// A second hold of the same connection. `socket` is what the platform tells of a connection that it holds open.
+#[expect(unsafe_code, reason = "the platform hands out its descriptor as a number")]
+pub fn duplicate(socket: RawFd) -> Option<Socket> {
+    // SAFETY: the number is that of a connection which its caller knows to be open until this returns, after it was copied.
+    let borrowed = (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })?;
+    borrowed.try_clone_to_owned().ok().map(Socket::from)
 }
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ enum Home {
     Returned(Box<ServerSession>),
     /// The client left, or did not read in time. The connection is closed.
     Lost { error: Box<Error>, at: Instant },
-    /// The response broke off on our side. The connection is closed, so that the client sees it.
-    BrokeOff,
+    /// The response broke off on our side.
+    BrokeOff(Box<ServerSession>),
 }
 
 /// Why a response did not reach its client, and when that was clear.
@@ -132,14 +132,16 @@ impl Delivery {
     }
 
     /// Waits until the client has everything that there is for it, or is gone, and puts the connection back. A client that
-    /// is gone leaves the stand-in behind, which knows what was sent.
-    pub async fn end(self, session: &mut Session) -> std::result::Result<(), Undelivered> {
+    /// is gone leaves the stand-in behind, which knows what was sent; so does one whose response broke off, unless the
+    /// platform knows of that, because it `failed`: it would end the response as if it were whole.
+    pub async fn end(self, session: &mut Session, failed: bool) -> std::result::Result<(), Undelivered> {
         // What has not come to its end by now never will.
         session.downstream_session.shutdown().await;
         match self.home.await {
             Ok(Home::Returned(client)) => session.downstream_session = client,
             Ok(Home::Lost { error, at }) => return Err(Undelivered { error, at }),
-            Ok(Home::BrokeOff) => {}
+            Ok(Home::BrokeOff(client)) if failed => session.downstream_session = client,
+            Ok(Home::BrokeOff(_closed)) => {}
             Err(_) => {
                 let error = Error::explain(ErrorType::InternalError, "the delivery of a response ended early");
                 return Err(Undelivered { error, at: Instant::now() });
@@ -156,7 +158,7 @@ async fn deliver(mut client: Box<ServerSession>, mut pieces: Pieces, give_back: 
     drop(pieces);
     let home = match served {
         Ok(End::Whole) => Home::Returned(client),
-        Ok(End::BrokeOff) => Home::BrokeOff,
+        Ok(End::BrokeOff) => Home::BrokeOff(client),
         Err(error) => Home::Lost { error, at: Instant::now() },
     };
     // The request has ended without waiting: only a panic does that.

@@ -46,6 +46,48 @@ fn an_app_that_stops_in_a_body_is_cut_off() {
     assert_eq!(origin.fetches("/page"), 2, "and nothing was kept");
 }
 
+/// How an app that answers with this breaks off is seen in every coding; the statuses of that. `version`: the client's.
+fn broken_off(answer: &Answer, version: &'static str) -> Vec<u16> {
+    let origin = Origin::start();
+    origin.serve("/page", answer.clone());
+    let vacpack = Vacpack::before(&origin);
+    let answers = (0..6).flat_map(|_turn| ["br", ""]).map(|coding| {
+        let call = Call { version, ..Call::get("/page").accepting(coding) };
+        let mut client = vacpack.client();
+        let response = client.try_begin(&call).expect("an answer of some kind").read_to_end();
+        (coding, response)
+    });
+    answers
+        .map(|(coding, response)| {
+            let is_told = response.status == 502 && response.complete();
+            assert!(is_told || response.cut.is_some(), "{coding:?}: {response:?} looks as if it were all");
+            response.status
+        })
+        .collect()
+}
+
+/// Found by random traffic: the head was still waiting for its body, and the client got no answer at all.
+#[test]
+fn an_app_that_stops_between_head_and_body_is_not_met_with_silence() {
+    for accident in [Part::Cut, Part::Reset] {
+        for answer in [Answer::cacheable(page(9000)), Answer::html(page(9000)), Answer::html(page(9000)).chunked()] {
+            let statuses = broken_off(&answer.then_at(0, accident.clone()), "HTTP/1.1");
+            assert!(statuses.iter().all(|status| matches!(status, 200 | 502)), "{statuses:?}");
+        }
+    }
+}
+
+/// RFC 9112, section 8: a body that ends with its connection is complete unless that ended in an error.
+#[test]
+fn a_body_without_a_length_that_breaks_off_is_not_taken_for_all_of_it() {
+    for accident in [Part::Cut, Part::Reset] {
+        for at in [0, 4000] {
+            broken_off(&Answer::html(page(9000)).chunked().then_at(at, accident.clone()), "HTTP/1.0");
+            broken_off(&Answer::cacheable(page(9000)).chunked().then_at(at, accident.clone()), "HTTP/1.0");
+        }
+    }
+}
+
 #[test]
 fn an_app_that_does_not_speak_http_is_502() {
     let origin = Origin::start();

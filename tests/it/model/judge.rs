@@ -7,8 +7,8 @@ use super::origin::tags;
 use super::profile::{PROFILES, Profile};
 use super::ranges;
 use super::request::Asked;
-use super::world::{Kind, Made, World};
-use crate::harness::{Framing, Response};
+use super::world::{Heard, Kind, Made, World};
+use crate::harness::Response;
 
 type Verdict = Result<(), String>;
 
@@ -26,9 +26,6 @@ impl Judge<'_> {
         if self.response.cut.is_some() {
             return self.cut();
         }
-        if self.is_cut_unseen() {
-            return Ok(());
-        }
         let status = self.response.status;
         match status {
             206 => self.part(),
@@ -44,6 +41,10 @@ impl Judge<'_> {
 
     fn profile(&self) -> &'static Profile {
         &PROFILES[self.asked.resource]
+    }
+
+    fn heard(&self) -> Heard<'_> {
+        Heard { asked: self.asked, end: self.end, joined: self.response.cache().collapsed }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -92,7 +93,7 @@ impl Judge<'_> {
             return Err(format!("for somebody else: {made:?}"));
         }
         let mut resource = self.world.resource(self.asked.resource);
-        resource.may_answer(self.profile(), serial, self.asked, self.end)?;
+        resource.may_answer(self.profile(), serial, self.heard())?;
         if resource.event(serial).is_some_and(|event| event.made != made) {
             return Err(format!("{serial} was not made of {made:?}"));
         }
@@ -161,7 +162,7 @@ impl Judge<'_> {
         let resource = self.world.resource(self.asked.resource);
         let may = |fits: &dyn Fn(&Made) -> bool| {
             let of_variant = |made: &Made| made.variant == self.asked.variant && fits(made);
-            resource.any_may_answer(self.profile(), self.asked, self.end, of_variant)
+            resource.any_may_answer(self.profile(), self.heard(), of_variant)
         };
         let allowed = match (self.header("If-None-Match"), self.header("If-Modified-Since")) {
             (Some(held), _) => held.split(", ").any(|tag| match resource.known(tag) {
@@ -198,14 +199,6 @@ impl Judge<'_> {
             return Ok(());
         }
         Err(format!("{} and the app has not failed", self.response.status))
-    }
-
-    /// HTTP/1.0 without a length: the end of the connection is the end of the body, a bad one like a good one.
-    fn is_cut_unseen(&self) -> bool {
-        let resource = self.world.resource(self.asked.resource);
-        let event = self.serial().ok().and_then(|serial| resource.event(serial));
-        let is_cut = event.is_some_and(|event| event.kind == Kind::Cut && event.at >= self.asked.begin);
-        is_cut && self.asked.call.version == "HTTP/1.0" && self.response.framing == Framing::Close
     }
 
     fn cut(&self) -> Verdict {

@@ -59,6 +59,15 @@ pub enum Kind {
     Written,
 }
 
+/// How a request was answered.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    pub asked: &'a Asked,
+    pub end: Instant,
+    /// With what was on its way to another client.
+    pub joined: bool,
+}
+
 /// From `done` on, nothing that was said before `from` may be heard.
 #[derive(Clone, Copy, Debug)]
 struct Invalidation {
@@ -230,7 +239,8 @@ impl Resource {
     }
 
     /// May this answer of the app be what the request is answered with?
-    pub fn may_answer(&mut self, profile: &Profile, serial: u64, asked: &Asked, end: Instant) -> Result<(), String> {
+    pub fn may_answer(&mut self, profile: &Profile, serial: u64, heard: Heard<'_>) -> Result<(), String> {
+        let Heard { asked, end, .. } = heard;
         let failed = self.failed_between(asked.begin, end);
         let Some(event) = self.events.get_mut(&serial) else {
             return Err(format!("the app has never said {serial}"));
@@ -255,15 +265,18 @@ impl Resource {
         if event.kind == Kind::Whole && !event.for_one && self.events.values().rev().any(confirms) {
             return Ok(());
         }
-        self.may_be_reused(profile, &event, asked, failed).map_err(|why| format!("{serial} from the store: {why}"))
+        self.may_be_reused(profile, &event, heard, failed).map_err(|why| format!("{serial} from the store: {why}"))
     }
 
     /// Everything of section 4 of RFC 9111 that can be told from outside.
-    fn may_be_reused(&self, profile: &Profile, event: &Event, asked: &Asked, failed: bool) -> Result<(), String> {
+    fn may_be_reused(&self, profile: &Profile, event: &Event, heard: Heard<'_>, failed: bool) -> Result<(), String> {
+        let asked = heard.asked;
         if event.for_one || !profile.is_storable() {
             return Err("it must not be stored".to_owned());
         }
-        if !matches!(event.kind, Kind::Whole | Kind::Confirmed) {
+        // What breaks off later has a head like any other: it answers a condition, or a HEAD, while it lasts.
+        let under_way = event.kind == Kind::Cut && heard.joined;
+        if !(matches!(event.kind, Kind::Whole | Kind::Confirmed) || under_way) {
             return Err(format!("it is {:?}", event.kind));
         }
         if asked.user.is_some() && !profile.public {
@@ -289,11 +302,12 @@ impl Resource {
     }
 
     /// Is there anything that says this version (or any that `fits`) and may answer?
-    pub fn any_may_answer(&self, profile: &Profile, asked: &Asked, end: Instant, fits: impl Fn(&Made) -> bool) -> bool {
+    pub fn any_may_answer(&self, profile: &Profile, heard: Heard<'_>, fits: impl Fn(&Made) -> bool) -> bool {
+        let Heard { asked, end, .. } = heard;
         let failed = self.failed_between(asked.begin, end);
         self.events.values().rev().filter(|event| fits(&event.made)).any(|event| {
             let live = event.at >= asked.begin && event.at <= end;
-            live || self.may_be_reused(profile, event, asked, failed).is_ok()
+            live || self.may_be_reused(profile, event, heard, failed).is_ok()
         })
     }
 
