@@ -17,6 +17,7 @@ use super::explain::{self, Explain};
 use super::improvement::{self, Pause};
 use super::lifecycle::{Lifecycle, State};
 use super::purge::{self, Order, Purge};
+use super::reload::{self, Reload};
 use super::reply::{self, Reply};
 use crate::metrics::{self, Metrics, PurgeResult};
 
@@ -34,11 +35,13 @@ pub struct AdminApp {
     proxy: Option<Arc<dyn Explain>>,
     /// `None` where nothing is improved.
     pause: Option<Arc<Pause>>,
+    /// `None` where there is nothing to read again.
+    reload: Option<Arc<dyn Reload>>,
 }
 
 impl AdminApp {
     pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, token: Option<Token>) -> Self {
-        Self { metrics, lifecycle, cache, token, proxy: None, pause: None }
+        Self { metrics, lifecycle, cache, token, proxy: None, pause: None, reload: None }
     }
 
     /// With a proxy that can say what it would do.
@@ -49,6 +52,11 @@ impl AdminApp {
     /// With an improver that can be held still.
     pub fn pausing(self, pause: Arc<Pause>) -> Self {
         Self { pause: Some(pause), ..self }
+    }
+
+    /// With a configuration that can be read again.
+    pub fn reloading(self, reload: Arc<dyn Reload>) -> Self {
+        Self { reload: Some(reload), ..self }
     }
 
     /// The service to give to the server, once it has an address. One thread: a slow scrape must not take a core from
@@ -70,6 +78,7 @@ impl AdminApp {
             Ok(Endpoint::Metrics) => self.scrape(),
             Ok(Endpoint::Explain) => self.explain(session),
             Ok(Endpoint::Purge) => self.purge(session).await,
+            Ok(Endpoint::Reload) => self.reload(session).await,
             Ok(Endpoint::PauseImproving) => self.pause(session, true),
             Ok(Endpoint::ResumeImproving) => self.pause(session, false),
             Err(NoEndpoint::Method { allow }) => reply::method_not_allowed(path, allow),
@@ -145,6 +154,15 @@ impl AdminApp {
             return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
         }
         improvement::run(self.pause.as_deref(), on, peer, &self.metrics)
+    }
+
+    async fn reload(&self, session: &ServerSession) -> Reply {
+        let peer = peer(session);
+        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
+            tracing::warn!(%peer, ?refusal, "reload refused");
+            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        }
+        reload::run(self.reload.clone()).await
     }
 
     fn invalid_purge(&self, status: StatusCode, message: &str) -> Reply {

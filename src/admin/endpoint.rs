@@ -11,6 +11,7 @@ pub enum Endpoint {
     Metrics,
     Explain,
     Purge,
+    Reload,
     PauseImproving,
     ResumeImproving,
 }
@@ -26,7 +27,7 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Index,
         Self::Startup,
         Self::Live,
@@ -34,6 +35,7 @@ impl Endpoint {
         Self::Metrics,
         Self::Explain,
         Self::Purge,
+        Self::Reload,
         Self::PauseImproving,
         Self::ResumeImproving,
     ];
@@ -47,6 +49,7 @@ impl Endpoint {
             Self::Metrics => "/metrics",
             Self::Explain => "/api/explain",
             Self::Purge => "/purge",
+            Self::Reload => "/reload",
             Self::PauseImproving => "/improve/pause",
             Self::ResumeImproving => "/improve/resume",
         }
@@ -66,6 +69,7 @@ impl Endpoint {
             Self::Purge => {
                 "?url=http://host/path removes it from the cache, tag=, prefix=, host= or everything=true what they cover; soft=true, dry_run=true; from 127.0.0.1 or with the admin token"
             }
+            Self::Reload => "reads the configuration again: 200 when it is in force, 422 with what is wrong with it",
             Self::PauseImproving => "holds background recompression still, until it is resumed or restarted",
             Self::ResumeImproving => "lets it go on",
         }
@@ -73,7 +77,7 @@ impl Endpoint {
 
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Purge | Self::PauseImproving | Self::ResumeImproving => "POST",
+            Self::Purge | Self::Reload | Self::PauseImproving | Self::ResumeImproving => "POST",
             Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics | Self::Explain => "GET, HEAD",
         }
     }

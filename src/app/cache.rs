@@ -126,6 +126,6 @@ impl Purger {
         let scheme = url.scheme_str().ok_or("the URL needs a scheme: http://host/path")?;
         let authority = url.authority().ok_or("the URL needs a host: http://host/path")?;
         let target = url.path_and_query().map_or("/", |target| target.as_str());
-        Ok(Scope::Resource(self.0.keys_of(scheme, authority.as_str(), target)))
+        Ok(Scope::Resource(self.0.rules.load().keys_of(scheme, authority.as_str(), target)))
     }
 }

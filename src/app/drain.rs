@@ -2,16 +2,20 @@
 //!
 //! SIGTERM: not ready from now on, still serving for `drain_delay` (the cluster takes its time to hear of it), with
 //! `Connection: close`; then the listener closes and what is in flight is finished, up to `drain_limit`. SIGINT, a person
-//! at a terminal, skips the delay. A second signal ends it now.
+//! at a terminal, skips the delay. A second signal ends it now. SIGHUP reads the configuration again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use super::{AppError, Running, start};
-use crate::config::Config;
+use super::{AppError, Reading, Running, start_reloading};
+use crate::admin::Reload;
+use crate::admin::reload::Reason;
+use crate::config::Loaded;
+use crate::metrics::log::Log;
 use crate::units::{ByteSize, Span};
 
 /// How often a drain looks whether it is done.
@@ -21,18 +25,24 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
-pub fn run(config: Config) -> Result<(), AppError> {
-    let delay = config.runtime.drain_delay;
-    let limit = config.runtime.drain_limit;
+pub fn run(loaded: Loaded, reading: Reading, log: Arc<Log>) -> Result<(), AppError> {
+    let config = &loaded.config;
     let upstream = config.upstream.address.to_string();
     let (budget, workers) = (ByteSize(config.memory.budget), config.runtime.workers);
     let waiting = Builder::new_current_thread().enable_all().build()?;
     let mut signals = waiting.block_on(async { Signals::new() })?;
-    let running = start(config)?;
+    let running = start_reloading(loaded, reading, log)?;
     tracing::info!(listen = %running.listen, admin = %running.admin, %upstream, %budget, workers, "vacpack serves");
     waiting.block_on(async {
-        let kind = signals.next().await;
-        let delay = if kind == Kind::Terminate { delay } else { Duration::ZERO };
+        let kind = loop {
+            match signals.next().await {
+                Kind::Hangup => running.reload().await,
+                end => break end,
+            }
+        };
+        let times = running.drain.load();
+        let limit = times.drain_limit;
+        let delay = if kind == Kind::Terminate { times.drain_delay } else { Duration::ZERO };
         tracing::info!(
             signal = kind.name(),
             in_flight = running.metrics.requests_in_flight(),
@@ -42,7 +52,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         );
         tokio::select! {
             () = running.drain(delay, limit) => {}
-            kind = signals.next() => tracing::warn!(signal = kind.name(), "a second signal: ending now"),
+            kind = signals.end() => tracing::warn!(signal = kind.name(), "a second signal: ending now"),
         }
     });
     tracing::info!("stopped");
@@ -51,6 +61,13 @@ pub fn run(config: Config) -> Result<(), AppError> {
 }
 
 impl Running {
+    /// On a thread that may wait for files and names.
+    async fn reload(&self) {
+        if let Some(reloader) = self.reloader.clone() {
+            let _ = tokio::task::spawn_blocking(move || reloader.reload(Reason::Signal)).await;
+        }
+    }
+
     /// Not ready, still serving; then closed to new connections; then until nothing is in flight.
     async fn drain(&self, delay: Duration, limit: Duration) {
         self.lifecycle.drain();
@@ -68,16 +85,18 @@ impl Running {
     }
 }
 
-/// The signals that end the process.
+/// The signals that mean something to us.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Terminate,
     Interrupt,
+    Hangup,
 }
 
 impl Kind {
@@ -85,19 +104,35 @@ impl Kind {
         match self {
             Self::Terminate => "SIGTERM",
             Self::Interrupt => "SIGINT",
+            Self::Hangup => "SIGHUP",
         }
     }
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) -> Kind {
         tokio::select! {
             _ = self.terminate.recv() => Kind::Terminate,
             _ = self.interrupt.recv() => Kind::Interrupt,
+            _ = self.hangup.recv() => Kind::Hangup,
+        }
+    }
+
+    /// The next one that ends the process: nothing is read again in a drain.
+    async fn end(&mut self) -> Kind {
+        loop {
+            match self.next().await {
+                Kind::Hangup => {}
+                end => return end,
+            }
         }
     }
 }

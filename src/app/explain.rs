@@ -12,6 +12,6 @@ pub struct Explainer(pub Arc<Parts>);
 
 impl Explain for Explainer {
     fn explain(&self, question: &Question) -> Result<Explanation, QuestionProblem> {
-        self.0.scene().explain(question, None, SystemTime::now())
+        self.0.scene(&self.0.rules.load()).explain(question, None, SystemTime::now())
     }
 }

@@ -10,7 +10,9 @@ mod cache;
 mod cpu;
 mod drain;
 mod explain;
+mod follow;
 mod memory;
+mod reload;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -19,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pingora::apps::HttpServerOptions;
 use pingora::apps::ServerApp;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
@@ -31,10 +34,11 @@ use tokio::sync::watch;
 
 use crate::admin::{AdminApp, Lifecycle, Pause};
 use crate::cache::{Improver, Limits, Memory};
-use crate::config::Config;
+use crate::config::{Config, Loaded, Runtime as RuntimeConfig};
 use crate::encode::{Budget, Pressure};
+use crate::metrics::log::Log;
 use crate::metrics::{AccessLog, Build, Metrics, log};
-use crate::proxy::{Connections, Memorable, Parts, Proxy, Turns};
+use crate::proxy::{Connections, Memorable, Parts, Proxy, Ruleset, Turns};
 use crate::tls::{Tls, TlsError};
 use crate::upstream::{Places, ResolveError, Upstream};
 
@@ -44,7 +48,10 @@ use cache::{Counted, Occupancy, Purger, load};
 use cpu::Meter;
 pub use drain::run;
 use explain::Explainer;
+use follow::Watch;
 use memory::{Books, Shares};
+pub use reload::Reading;
+use reload::{Reloader, Started};
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
 const PREDICTOR_SHARD: usize = 2048;
@@ -56,6 +63,9 @@ const SETTLE_EVERY: Duration = Duration::from_secs(5);
 /// 64 KiB hold nothing more. The write buffer lets head and body of a small response leave in one packet.
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 16 * 1024;
+
+/// One more than `upstream.max_retries` can be.
+const MOST_TRIES: usize = 4;
 
 /// The commit that was built, if the build said so.
 const REVISION: Option<&str> = option_env!("VACPACK_REVISION");
@@ -69,6 +79,9 @@ pub struct Running {
     metrics: Arc<Metrics>,
     access_log: Arc<AccessLog>,
     improver: Option<Improver>,
+    drain: Arc<ArcSwap<RuntimeConfig>>,
+    reloader: Option<Arc<Reloader>>,
+    watch: Option<Watch>,
     close: watch::Sender<bool>,
     workers: Option<Runtime>,
     admin_worker: Option<Runtime>,
@@ -77,13 +90,23 @@ pub struct Running {
 /// Long turns of encoders at a time, for each worker: threads, most of which wait for a core.
 const TURNS: usize = 16;
 
-/// Binds, builds and serves.
+/// Binds, builds and serves one configuration to the end.
 pub fn start(config: Config) -> Result<Running, AppError> {
+    build(config, None)
+}
+
+/// Binds, builds and serves, and follows the configuration as it changes.
+pub fn start_reloading(loaded: Loaded, reading: Reading, log: Arc<Log>) -> Result<Running, AppError> {
+    let Loaded { config, effective, fingerprint, .. } = loaded;
+    build(config, Some(Started { effective, fingerprint, reading, log }))
+}
+
+fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> {
     let tls = config.listen.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
     let listen = Bound::to("listen.address", config.listen.address)?;
     let admin = Bound::to("admin.address", config.admin.address)?;
     let upstream = Upstream::resolve(config.upstream.clone())?;
-    let metrics = Arc::new(Metrics::new(&config.metrics, build()));
+    let metrics = Arc::new(Metrics::new(&config.metrics, version()));
     let access_log = Arc::new(AccessLog::start(io::stdout(), log_format(&config), metrics.access_log_dropped())?);
     let lifecycle = Arc::new(Lifecycle::default());
 
@@ -108,27 +131,18 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     metrics.upstream.addresses(upstream.addresses().count());
     let trusted = config.listen.trusted_proxies.clone();
     let parts = Arc::new(Parts {
-        meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
-        routes: config.routes,
+        rules: ArcSwap::from_pointee(ruleset(&config, &metrics)),
         places: Arc::new(Places::new(config.upstream.admission, metrics.upstream.admission.clone())),
         upstream,
         memory,
         encoders,
         pressure: pressure.clone(),
         turns: Arc::new(Turns::new(config.runtime.workers * TURNS)),
-        purge_from: config.cache.purge_from,
         predictor,
         lock: memory,
-        coalesce: config.cache.coalesce,
-        generation: config.cache.generation,
-        limits: config.listen.request,
         idle_timeout: config.listen.connection.idle_timeout,
-        trusted_proxies: config.listen.trusted_proxies,
-        status_header: config.cache.status_header,
-        server_timing: config.server_timing,
         metrics: metrics.clone(),
         access_log: access_log.clone(),
-        access_rules: config.log.access,
         lifecycle: lifecycle.clone(),
     });
     let platform = Arc::new(platform_conf(&config.upstream, config.runtime.workers));
@@ -153,8 +167,14 @@ pub fn start(config: Config) -> Result<Running, AppError> {
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
     let token = config.admin.token;
+    let drain = Arc::new(ArcSwap::from_pointee(config.runtime));
+    let reloader = started.map(|started| Arc::new(Reloader::new(started, parts.clone(), drain.clone())));
     let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token).explaining(Arc::new(Explainer(parts)));
     let app = if improver.is_some() { app.pausing(pause) } else { app };
+    let app = match &reloader {
+        Some(reloader) => app.reloading(reloader.clone()),
+        None => app,
+    };
     // The admin listener closes when the process ends, not before.
     let (keep_open, open) = watch::channel(false);
     serve(&admin_worker, app.into_service(), admin, open);
@@ -190,10 +210,29 @@ pub fn start(config: Config) -> Result<Running, AppError> {
         metrics,
         access_log,
         improver,
+        drain,
+        watch: reloader.clone().and_then(Watch::start),
+        reloader,
         close,
         workers: Some(workers),
         admin_worker: Some(admin_worker),
     })
+}
+
+/// What a configuration says about requests.
+fn ruleset(config: &Config, metrics: &Metrics) -> Ruleset {
+    Ruleset {
+        meters: config.routes.names().iter().map(|name| metrics.route(name)).collect(),
+        routes: config.routes.clone(),
+        purge_from: config.cache.purge_from.clone(),
+        coalesce: config.cache.coalesce,
+        generation: config.cache.generation.clone(),
+        limits: config.listen.request.clone(),
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        status_header: config.cache.status_header,
+        server_timing: config.server_timing,
+        access_rules: config.log.access.clone(),
+    }
 }
 
 /// What of the budget is whose.
@@ -218,6 +257,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.close.send(true);
+        drop(self.watch.take());
         drop(self.improver.take());
         for runtime in [self.workers.take(), self.admin_worker.take()].into_iter().flatten() {
             // Dropping a runtime would wait for its tasks, and must not happen inside another one.
@@ -241,13 +281,14 @@ where
 fn platform_conf(upstream: &crate::upstream::Config, workers: usize) -> ServerConf {
     ServerConf {
         threads: workers,
-        max_retries: 1 + upstream.max_retries,
+        // Each request knows how often it may; this only has to be no fewer.
+        max_retries: MOST_TRIES,
         upstream_keepalive_pool_size: upstream.keepalive,
         ..ServerConf::default()
     }
 }
 
-fn build() -> Build<'static> {
+fn version() -> Build<'static> {
     Build { version: env!("CARGO_PKG_VERSION"), revision: REVISION.unwrap_or("unknown") }
 }
 

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod exit;
 pub mod explain;
 pub mod purge;
+pub mod reload;
 pub mod run;
 pub mod schema;
 #[cfg(test)]
@@ -60,12 +61,14 @@ enum Command {
     },
     /// Remove what a running vacpack has stored, by URL, prefix, tag or host.
     Purge(purge::PurgeFlags),
+    /// Make a running vacpack read its configuration again, and say what came of it.
+    Reload(reload::ReloadFlags),
     /// Show it at work, before a sample app.
     Demo(DemoFlags),
 }
 
 /// What can be set without a file.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Settings {
     /// Where the app listens: host:port or unix:/path [env: VACPACK_UPSTREAM] [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR")]
@@ -101,24 +104,31 @@ impl From<DemoFlags> for demo::DemoArgs {
 }
 
 impl Settings {
+    fn file(&self, environment: &dyn Environment) -> Option<PathBuf> {
+        let named = || environment.variable("VACPACK_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.config.clone().or_else(named)
+    }
+
     /// The configuration these flags, the environment and the file add up to.
     fn load(&self, environment: &dyn Environment, purpose: Purpose) -> Result<Loaded, LoadError> {
         let given =
             [(Override::Upstream, &self.upstream), (Override::Listen, &self.listen), (Override::Admin, &self.admin)];
         let flags: Vec<_> = given.into_iter().filter_map(|(each, text)| Some((each, text.clone()?))).collect();
-        let file = self
-            .config
-            .clone()
-            .or_else(|| environment.variable("VACPACK_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+        let file = self.file(environment);
         load(&Inputs { file: file.as_deref(), flags: &flags, environment, root: Path::new("/"), purpose })
     }
 }
 
 /// The whole program, but for its exit.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let environment = |name: &str| std::env::var(name).ok();
+    let environment = variable;
     let (mut out, mut err) = (io::stdout(), io::stderr());
     ExitCode::from(dispatch(arguments, &environment, &mut out, &mut err))
+}
+
+/// Of the process.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn dispatch(
@@ -143,6 +153,7 @@ fn dispatch(
         Some(Command::Explain(flags)) => explain::main(&flags, environment, out, err),
         Some(Command::Schema { reference }) => schema::main(reference, out),
         Some(Command::Purge(flags)) => purge::main(&flags, environment, out, err),
+        Some(Command::Reload(flags)) => reload::main(&flags, environment, out, err),
         Some(Command::Demo(flags)) => run::demo(&flags.into(), out, err),
     }
 }

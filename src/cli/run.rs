@@ -1,16 +1,25 @@
 //! `vacpack run`: load, then serve until told to stop; and the vacpack that the demo shows.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use super::demo::{self, DemoArgs, Failure, Front, Wanted};
 use super::{Settings, exit, print};
-use crate::app::{self, AppError};
+use crate::app::{self, AppError, Reading};
 use crate::config::{self, Environment, Loaded, Log, Purpose};
 use crate::metrics::log;
 
 pub fn main(settings: &Settings, environment: &dyn Environment, err: &mut dyn Write) -> u8 {
     match settings.load(environment, Purpose::Serve) {
-        Ok(loaded) => serve(loaded, environment, err),
+        Ok(loaded) => {
+            let settings = settings.clone();
+            let reading = Reading {
+                file: settings.file(environment),
+                // A process's own variables do not change; whose they are does not matter to anybody but a test.
+                load: Box::new(move || settings.load(&super::variable, Purpose::Serve)),
+            };
+            serve(loaded, reading, environment, err)
+        }
         Err(error) => {
             print(err, error);
             exit::CONFIG
@@ -18,16 +27,18 @@ pub fn main(settings: &Settings, environment: &dyn Environment, err: &mut dyn Wr
     }
 }
 
-fn serve(loaded: Loaded, environment: &dyn Environment, err: &mut dyn Write) -> u8 {
-    let config = loaded.config;
-    if let Err(error) = start_log(&config.log, environment) {
-        print(err, format_args!("vacpack: {error}"));
-        return exit::CONFIG;
-    }
+fn serve(loaded: Loaded, reading: Reading, environment: &dyn Environment, err: &mut dyn Write) -> u8 {
+    let log = match start_log(&loaded.config.log, environment) {
+        Ok(log) => Arc::new(log),
+        Err(error) => {
+            print(err, format_args!("vacpack: {error}"));
+            return exit::CONFIG;
+        }
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match app::run(config) {
+    match app::run(loaded, reading, log) {
         Ok(()) => exit::OK,
         Err(error) => {
             print(err, format_args!("vacpack: {error}"));
@@ -36,9 +47,9 @@ fn serve(loaded: Loaded, environment: &dyn Environment, err: &mut dyn Write) -> 
     }
 }
 
-fn start_log(settings: &Log, environment: &dyn Environment) -> Result<(), log::LogError> {
+fn start_log(settings: &Log, environment: &dyn Environment) -> Result<log::Log, log::LogError> {
     let format = settings.format.unwrap_or_else(|| log::Format::for_terminal(std::io::stderr().is_terminal()));
-    log::init(settings.level, format, environment.variable("RUST_LOG").as_deref())
+    log::Log::start(settings.level, format, environment.variable("RUST_LOG").as_deref())
 }
 
 fn code(error: &AppError) -> u8 {

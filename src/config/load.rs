@@ -77,6 +77,23 @@ pub struct Loaded {
     pub config: Config,
     pub effective: Effective,
     pub warnings: Vec<Problem>,
+    /// Of the file's text; None without a file.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Tells one text of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(blake3::Hash);
+
+/// Of a file as it is now; None if it cannot be read.
+pub fn fingerprint(path: &Path) -> Option<Fingerprint> {
+    open(path).ok().map(|source| source.fingerprint())
+}
+
+impl Source {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(blake3::hash(self.text.as_bytes()))
+    }
 }
 
 /// Why there is none.
@@ -123,6 +140,7 @@ pub fn parse(text: &str) -> Result<Config, LoadError> {
 }
 
 fn assemble(source: Option<Source>, inputs: &Inputs<'_>) -> Result<Loaded, LoadError> {
+    let fingerprint = source.as_ref().map(Source::fingerprint);
     let (mut table, mut problems) = match source {
         Some(source) => read::file(&Arc::new(source), ROOT, inputs.environment),
         None => Default::default(),
@@ -148,7 +166,7 @@ fn assemble(source: Option<Source>, inputs: &Inputs<'_>) -> Result<Loaded, LoadE
     }
     let config = build::config(&table, token, inputs.root);
     let warnings = warnings::warnings(&table, &config);
-    Ok(Loaded { config, effective: Effective(table), warnings })
+    Ok(Loaded { config, effective: Effective(table), warnings, fingerprint })
 }
 
 /// Far more than a configuration needs, and little enough for a wrong path to do no harm.

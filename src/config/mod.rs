@@ -4,7 +4,8 @@
 //! * `read` walks a parsed file beside that list: checked values, each with its origin, and every problem found;
 //! * `load` lays flags over environment over file over defaults;
 //! * `checks` and `warnings` look at values that do not go together;
-//! * `build` and `route` turn what is left into [`Config`], every route complete.
+//! * `build` and `route` turn what is left into [`Config`], every route complete;
+//! * `restart` says which of two configurations' differences only a start can bring.
 //!
 //! It knows everybody's configuration type, and nobody below knows it. The environment and the root of the file
 //! system are arguments.
@@ -22,6 +23,7 @@ mod load;
 mod problem;
 mod read;
 mod reference;
+mod restart;
 mod route;
 mod scalar;
 mod schema;
@@ -37,7 +39,7 @@ mod typed;
 mod warnings;
 
 pub use effective::Effective;
-pub use load::{Inputs, LoadError, Loaded, Override, Purpose, load, parse};
+pub use load::{Fingerprint, Inputs, LoadError, Loaded, Override, Purpose, fingerprint, load, parse};
 pub use problem::Problem;
 pub use reference::reference;
 pub use schema::schema;

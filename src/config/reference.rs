@@ -11,7 +11,7 @@ const HEAD: &str = "\
 #
 # A file needs to hold only what differs. Durations and sizes carry their unit (\"250ms\", \"64MiB\"); any text may
 # name variables: ${VAR}, ${VAR:-default}, ${VAR:?message}; `$$` is a plain `$`.
-# The file is read at start: a change needs a restart.
+# A file that changes is read again, and applied while requests are served; a key marked `at start` waits for a restart.
 ";
 
 const ROUTE_HEAD: &str = "\
@@ -27,31 +27,33 @@ pub fn reference() -> String {
         match key.kind {
             Kind::Table(keys) => {
                 let _ = write!(out, "# {}\n[{}]\n", key.doc, key.name);
-                entries(keys, "", "", &mut out);
+                entries(keys, "", "", key.restart, &mut out);
             }
             Kind::Tables(keys) => {
                 let _ = write!(out, "# {}\n{ROUTE_HEAD}#\n# [[{}]]\n", key.doc, key.name);
-                entries(keys, "", "# ", &mut out);
+                entries(keys, "", "# ", false, &mut out);
             }
-            _ => entry(key, "", "", &mut out),
+            _ => entry(key, "", "", false, &mut out),
         }
     }
     out
 }
 
-fn entries(keys: &[Key], prefix: &str, comment: &str, out: &mut String) {
+/// `within` a table that only a start reads.
+fn entries(keys: &[Key], prefix: &str, comment: &str, within: bool, out: &mut String) {
     for key in keys {
-        entry(key, prefix, comment, out);
+        entry(key, prefix, comment, within, out);
     }
 }
 
-fn entry(key: &Key, prefix: &str, comment: &str, out: &mut String) {
+fn entry(key: &Key, prefix: &str, comment: &str, within: bool, out: &mut String) {
     let name = format!("{prefix}{}", key.name);
     if let Kind::Table(keys) | Kind::Switch(keys) = key.kind {
         sentence(&format!("{}: {}", key.name, key.doc), comment, out);
-        return entries(keys, &format!("{name}."), comment, out);
+        return entries(keys, &format!("{name}."), comment, within || key.restart, out);
     }
-    let _ = writeln!(out, "{comment}# {} ({})", key.doc, key.kind.described());
+    let at_start = if within || key.restart { "; at start" } else { "" };
+    let _ = writeln!(out, "{comment}# {} ({}{at_start})", key.doc, key.kind.described());
     let _ = match (key.default, key.example) {
         (Some(default), None) => writeln!(out, "{comment}{name} = {default}"),
         (Some(default), Some(example)) => {

@@ -9,7 +9,7 @@ use super::source::Origin;
 use crate::units::{ByteSize, Percent, Span};
 
 /// A checked value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Bool(bool),
     Integer(u64),
@@ -33,8 +33,15 @@ pub(super) struct Node {
     pub origin: Origin,
 }
 
+/// The same value, wherever it is written.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
 /// Named values.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table(pub BTreeMap<String, Node>);
 
 impl Table {

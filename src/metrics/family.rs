@@ -146,6 +146,14 @@ families! {
     REQUESTS_SHED: Counter "vacpack_requests_shed_total" ["priority" "reason"]
         "Requests that were not sent to the app, by reason.";
 
+    CONFIG_LAST_RELOAD_SUCCESSFUL: Gauge "vacpack_config_last_reload_successful" []
+        "1 while the configuration that was read last is in force, 0 while it is wrong and an older one is.";
+    CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Gauge "vacpack_config_last_reload_success_timestamp_seconds" []
+        "When the configuration in force was read.";
+    CONFIG_RELOADS: Counter "vacpack_config_reloads_total" ["result"]
+        "Times that the configuration was read again, by result.";
+    CONFIG_RESTART_NEEDED: Gauge "vacpack_config_restart_needed" []
+        "1 while the configuration asks for something that only a start reads.";
     MEMORY_BUDGET_BYTES: Gauge "vacpack_memory_budget_bytes" []
         "Memory that cache, fills and encoders may take together.";
     CPU_THROTTLED_SECONDS: Counter "vacpack_cpu_throttled_seconds_total" []

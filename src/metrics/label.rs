@@ -234,6 +234,13 @@ labels! {
         Failed = "failed",
     }
 
+    /// What reading the configuration again came to.
+    ReloadResult {
+        Applied = "applied",
+        /// It is wrong: the old one stays.
+        Refused = "refused",
+    }
+
     /// What a purge named.
     PurgeScope {
         Url = "url",
@@ -345,6 +352,7 @@ mod tests {
         positions_and_words_agree::<Phase>();
         positions_and_words_agree::<PurgeResult>();
         positions_and_words_agree::<PurgeScope>();
+        positions_and_words_agree::<ReloadResult>();
         positions_and_words_agree::<GivenUp>();
         positions_and_words_agree::<CacheOutcome>();
         positions_and_words_agree::<NotStored>();

@@ -65,23 +65,54 @@ impl Format {
 const SILENCED: &str = "pingora_proxy=off,pingora_cache=error,pingora_core::apps=off,pingora_core::protocols=off,\
                         pingora_core::services=warn";
 
-/// From here on `tracing` and `log` records are written. `rust_log` is the value of `RUST_LOG`, which wins over `level`.
-/// Fails if the value is no filter, or if somebody has taken the place already.
-pub fn init(level: Level, format: Format, rust_log: Option<&str>) -> Result<(), LogError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(level, rust_log).map_err(LogError::Filter)?)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match format {
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        Format::Text => builder.with_target(false).try_init(),
+/// The log of the process, whose level can change.
+pub struct Log {
+    /// None where `RUST_LOG` has the say, or where nobody took the place.
+    swap: Option<Box<dyn Fn(EnvFilter) -> bool + Send + Sync>>,
+}
+
+impl Log {
+    /// From here on `tracing` and `log` records are written. `rust_log` is the value of `RUST_LOG`, which wins over
+    /// `level`. Fails if the value is no filter, or if somebody has taken the place already.
+    pub fn start(level: Level, format: Format, rust_log: Option<&str>) -> Result<Self, LogError> {
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter(level, rust_log).map_err(LogError::Filter)?)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal());
+        let swap: Box<dyn Fn(EnvFilter) -> bool + Send + Sync> = match format {
+            Format::Json => {
+                let builder = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+                let builder = builder.with_filter_reloading();
+                let handle = builder.reload_handle();
+                builder.try_init().map_err(|error| LogError::Taken(error.to_string()))?;
+                Box::new(move |filter| handle.reload(filter).is_ok())
+            }
+            Format::Text => {
+                let builder = builder.with_target(false).with_filter_reloading();
+                let handle = builder.reload_handle();
+                builder.try_init().map_err(|error| LogError::Taken(error.to_string()))?;
+                Box::new(move |filter| handle.reload(filter).is_ok())
+            }
+        };
+        Ok(Self { swap: named(rust_log).is_none().then_some(swap) })
     }
-    .map_err(|error| LogError::Taken(error.to_string()))
+
+    /// From here on this level, unless `RUST_LOG` said another one.
+    pub fn set(&self, level: Level) {
+        if let (Some(swap), Ok(filter)) = (&self.swap, filter(level, None)) {
+            swap(filter);
+        }
+    }
+}
+
+/// An empty variable is one that is not set.
+fn named(rust_log: Option<&str>) -> Option<&str> {
+    rust_log.filter(|value| !value.trim().is_empty())
 }
 
 /// A directive for a module replaces an earlier one for the same module, so the operator has the last word.
 fn filter(level: Level, rust_log: Option<&str>) -> Result<EnvFilter, ParseError> {
-    let wanted = rust_log.filter(|value| !value.trim().is_empty()).unwrap_or(level.word());
+    let wanted = named(rust_log).unwrap_or(level.word());
     EnvFilter::builder().parse(format!("{SILENCED},{wanted}"))
 }
 

@@ -22,6 +22,7 @@ mod memory;
 mod occupancy;
 mod phases;
 mod registry;
+mod reload;
 mod requests;
 mod scraped;
 mod tls;
@@ -34,13 +35,14 @@ pub use config::Config;
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
 pub use label::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Label, Limit, Mode, Phase, Priority, PurgeResult, PurgeScope, Reused,
-    Sharing, Shed, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Label, Limit, Mode, Phase, Priority, PurgeResult, PurgeScope,
+    ReloadResult, Reused, Sharing, Shed, Transcoding, UpstreamError,
 };
 pub use memory::MemoryGauges;
 pub use occupancy::InFlight;
 pub use phases::Phases;
 pub use registry::CONTENT_TYPE;
+pub use reload::ReloadMeters;
 pub use requests::{RouteMeters, Timing};
 pub use tls::TlsGauges;
 pub use upstream::{AdmissionMeters, AfterFailure, UpstreamMeters};
@@ -72,6 +74,7 @@ pub struct Metrics {
     pub improvement: ImprovementMeters,
     pub cache: CacheMeters,
     pub upstream: UpstreamMeters,
+    pub reload: ReloadMeters,
 }
 
 /// Which build this is.
@@ -101,6 +104,7 @@ impl Metrics {
             improvement: ImprovementMeters::register(&registry),
             cache: CacheMeters::register(&registry),
             upstream: UpstreamMeters::register(&registry),
+            reload: ReloadMeters::register(&registry),
             registry,
         }
     }

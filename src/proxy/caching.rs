@@ -7,7 +7,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, RANGE, TRANSFER_ENCODING};
@@ -48,7 +48,7 @@ impl Proxy {
             return;
         }
         let memory = self.parts.memory;
-        let key = request.key(head, &self.parts.generation);
+        let key = request.key(head, &context.rules.generation);
         let resource = memory.peek(&key);
         // Most resources have one variant, and then a hit need not copy the request's fields.
         let selective = resource.as_ref().is_none_or(|resource| resource.is_selective());
@@ -60,26 +60,19 @@ impl Proxy {
         let collapses = request.collapses(head) && !memory.known_oversize(&key) && !crowded;
         // A refresh in the background is there to ask the app.
         if session.subrequest_ctx.is_none() {
-            view.sharing = self.sharing(request, head);
+            view.sharing = sharing(request, head, context.rules.coalesce);
         }
         let view = Arc::new(view);
         request.view = Some(view);
         context.answer.forward = Some(Forward::UriMiss);
 
         let mut options = CacheOptionOverrides::default();
-        options.wait_timeout = Some(self.parts.coalesce);
+        options.wait_timeout = Some(context.rules.coalesce);
         options.max_lock_retries = Some(LOCK_RETRIES);
         let predictor: &'static (dyn CacheablePredictor + Sync) = self.parts.predictor;
         let predictor = collapses.then_some(predictor);
         let lock = collapses.then_some(self.parts.lock);
         session.cache.enable(self.parts.memory, None, predictor, lock, Some(options));
-    }
-
-    /// How this request may share what is being fetched for another one.
-    fn sharing(&self, request: &Request, head: &pingora::http::RequestHeader) -> Sharing {
-        let patience = self.parts.coalesce;
-        let until = (request.shares(head) && !patience.is_zero()).then(|| Instant::now() + patience);
-        Sharing::new(until, head.headers.contains_key(RANGE))
     }
 
     pub(super) fn cache_key(&self, context: &Context) -> pingora::Result<CacheKey> {
@@ -321,10 +314,16 @@ impl Proxy {
             path_and_query: head.uri.path_and_query().map_or("/", |target| target.as_str()),
         };
         for path in policy::invalidated_targets(&target, &app.headers) {
-            let key = self.parts.keys_of(target.scheme, target.authority, &path);
+            let key = context.rules.keys_of(target.scheme, target.authority, &path);
             self.parts.memory.invalidate(&key);
         }
     }
+}
+
+/// How a request may share what is being fetched for another one, for `patience` until its head comes.
+fn sharing(request: &Request, head: &pingora::http::RequestHeader, patience: Duration) -> Sharing {
+    let until = (request.shares(head) && !patience.is_zero()).then(|| Instant::now() + patience);
+    Sharing::new(until, head.headers.contains_key(RANGE))
 }
 
 fn answers_from_store(phase: CachePhase) -> bool {

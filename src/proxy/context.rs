@@ -11,6 +11,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
+use super::ruleset::Ruleset;
 use crate::cache::{BodyFacts, FillPlan, Found, Joined};
 use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Limit, Phases, Reused};
@@ -20,6 +21,8 @@ use crate::upstream::{Deadline, Place};
 
 /// The state of one request.
 pub struct Context {
+    /// As they were when it began.
+    pub rules: Arc<Ruleset>,
     pub started: Instant,
     pub received: SystemTime,
     /// Counts the request as in flight until this value goes, however the request ends.
@@ -124,8 +127,9 @@ impl Context {
         }
     }
 
-    pub fn new() -> Self {
+    pub fn new(rules: Arc<Ruleset>) -> Self {
         Self {
+            rules,
             started: Instant::now(),
             received: SystemTime::now(),
             in_flight: None,

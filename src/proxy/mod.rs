@@ -48,6 +48,7 @@ mod report;
 mod request;
 mod respond;
 mod route;
+mod ruleset;
 mod turn;
 mod wrapped;
 
@@ -57,16 +58,17 @@ pub use forward::TrustedProxies;
 pub use intake::RequestLimits;
 pub use predictor::Memorable;
 pub use route::{Matcher, RequestHeaderRules, Route, Routes};
+pub use ruleset::Ruleset;
 pub use turn::Turns;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Version};
-use ipnet::IpNet;
+use http::Version;
 use pingora::cache::key::CacheKey;
 use pingora::cache::lock::CacheKeyLockImpl;
 use pingora::cache::storage::HitHandler;
@@ -79,10 +81,9 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::admin::Lifecycle;
-use crate::cache::{Memory, ResourceKey};
+use crate::cache::Memory;
 use crate::encode::{Budget, Pressure};
-use crate::metrics::access_log::Rules as AccessRules;
-use crate::metrics::{AccessLog, AfterFailure, Limit, Metrics, Phase, Reused, RouteMeters, UpstreamError};
+use crate::metrics::{AccessLog, AfterFailure, Limit, Metrics, Phase, Reused, UpstreamError};
 use crate::upstream::{Deadline, Passed, Places, Purpose, Upstream};
 
 use connection::{HeadArrival, keepalive};
@@ -95,9 +96,9 @@ use request::Request;
 
 /// Everything the proxy works with, built by `app`.
 pub struct Parts {
-    pub routes: Routes,
-    /// The meters of each route, at its index.
-    pub meters: Vec<Arc<RouteMeters>>,
+    /// What the operator can change meanwhile; each request takes it once.
+    pub rules: ArcSwap<Ruleset>,
+    /// Chosen at start: it knows how the app fares.
     pub upstream: Upstream,
     /// The places that the app has for requests.
     pub places: Arc<Places>,
@@ -108,32 +109,13 @@ pub struct Parts {
     pub pressure: Arc<Pressure>,
     /// Long turns of encoders.
     pub turns: Arc<Turns>,
-    /// Who may send `PURGE`; where it is empty, the method is none of ours.
-    pub purge_from: Vec<IpNet>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
-    /// How long a request waits for another one's fetch.
-    pub coalesce: Duration,
-    /// A part of every key.
-    pub generation: String,
-    pub limits: RequestLimits,
+    /// Of connections, which outlive a ruleset.
     pub idle_timeout: Duration,
-    pub trusted_proxies: TrustedProxies,
-    pub status_header: bool,
-    pub server_timing: bool,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
-    pub access_rules: AccessRules,
     pub lifecycle: Arc<Lifecycle>,
-}
-
-impl Parts {
-    /// The key under which a URL is stored: that of the route which a `GET` of it would take.
-    pub fn keys_of(&self, scheme: &str, authority: &str, path_and_query: &str) -> ResourceKey {
-        let path = path_and_query.split('?').next().unwrap_or(path_and_query);
-        let (_, route) = self.routes.find(&Method::GET, &authority.to_ascii_lowercase(), path);
-        crate::cache::resource_key(&self.generation, scheme, authority, path_and_query, &route.key)
-    }
 }
 
 /// vacpack's proxy.
@@ -147,8 +129,7 @@ impl Proxy {
     }
 
     /// Timers of the connection, which the platform leaves at "for ever" once a head was read.
-    fn set_timers(&self, session: &mut Session) {
-        let limits = &self.parts.limits;
+    fn set_timers(&self, session: &mut Session, limits: &RequestLimits) {
         session.set_read_timeout(Some(limits.body_timeout));
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(limits.body_timeout));
@@ -158,14 +139,14 @@ impl Proxy {
             session.set_keepalive(if draining { None } else { keepalive(self.parts.idle_timeout) });
         }
     }
+}
 
-    fn admit(&self, session: &Session) -> Request {
-        let head = session.req_header();
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-        let secured = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-        let client = Client::of(peer, secured, &head.headers, &self.parts.trusted_proxies);
-        Request::of(head, client, &self.parts.routes)
-    }
+fn admit(session: &Session, rules: &Ruleset) -> Request {
+    let head = session.req_header();
+    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+    let secured = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let client = Client::of(peer, secured, &head.headers, &rules.trusted_proxies);
+    Request::of(head, client, &rules.routes)
 }
 
 /// An error of the client's making, with the status that says so.
@@ -189,7 +170,7 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new()
+        Context::new(self.parts.rules.load_full())
     }
 
     /// None: the platform's own compressor does not end its brotli streams and does not flush.
@@ -216,7 +197,7 @@ impl ProxyHttp for Proxy {
             None => context.in_flight = Some(self.parts.metrics.request_in_flight()),
             Some(_) => refresh::make_common(session.req_header_mut()),
         }
-        self.set_timers(session);
+        self.set_timers(session, &context.rules.limits);
         // RFC 9110, section 15.2: HTTP/1.0 knows no interim responses.
         let http10 = session.req_header().version < Version::HTTP_11;
         session.set_ignore_info_resp(http10);
@@ -224,8 +205,8 @@ impl ProxyHttp for Proxy {
         if session.as_downstream().get_keepalive_reuses_remaining() == Some(0) {
             self.parts.metrics.limit_met(Limit::ConnectionRequests);
         }
-        let request = context.request.insert(self.admit(session));
-        if let Some(refusal) = intake::refuse(session.req_header(), &self.parts.limits) {
+        let request = context.request.insert(admit(session, &context.rules));
+        if let Some(refusal) = intake::refuse(session.req_header(), &context.rules.limits) {
             context.limit = refusal.limit();
             return Err(refused(refusal.status()));
         }
@@ -524,7 +505,7 @@ impl ProxyHttp for Proxy {
 impl Proxy {
     /// The limit that the content so far has met.
     fn exceeded(&self, context: &mut Context) -> Option<Limit> {
-        let limits = &self.parts.limits;
+        let limits = &context.rules.limits;
         let request = context.request.as_ref().filter(|request| !request.websocket)?;
         if context.content > limits.max_body {
             return Some(Limit::BodySize);

@@ -29,7 +29,7 @@ const MOST_TAGS: usize = 256;
 impl Proxy {
     /// Whether it was a purge, and is answered.
     pub(super) async fn purge_by_method(&self, session: &mut Session, context: &Context) -> pingora::Result<bool> {
-        let allowed = &self.parts.purge_from;
+        let allowed = &context.rules.purge_from;
         if allowed.is_empty() || session.req_header().method.as_str() != "PURGE" {
             return Ok(false);
         }
@@ -48,7 +48,7 @@ impl Proxy {
         let (name, scopes) = match tags.is_empty() {
             true => {
                 let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-                let key = self.parts.keys_of(request.client.scheme(), &request.host, target);
+                let key = context.rules.keys_of(request.client.scheme(), &request.host, target);
                 (PurgeScope::Url, vec![Scope::Resource(key)])
             }
             false if tags.len() > MOST_TAGS => return Err(refused(400)),

@@ -29,7 +29,7 @@ impl Proxy {
         let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
         let exchange = Exchange {
             cause: if session.subrequest_ctx.is_some() { Cause::Refresh } else { Cause::Client },
-            route: &self.parts.meters[request.route_index],
+            route: &context.rules.meters[request.route_index],
             method: &head.method,
             path: head.uri.path(),
             host: &request.host,
@@ -54,7 +54,7 @@ impl Proxy {
             first_byte: context.answer.first_byte.map(|first| first - context.started),
             phases: context.phases.clone(),
         };
-        exchange.record(&self.parts.metrics, &self.parts.access_log, &self.parts.access_rules);
+        exchange.record(&self.parts.metrics, &self.parts.access_log, &context.rules.access_rules);
     }
 
     /// The app's part has ended; the client's may go on.

@@ -53,10 +53,10 @@ impl Proxy {
         apply_to(request.route.normalise.vary(&Vary::parse(&response.headers)), response)?;
         Outlet::expect_head(session.as_downstream().stream(), response.headers.get(DATE));
         response.append_header(VIA, via(context))?;
-        if self.parts.status_header {
+        if context.rules.status_header {
             response.append_header(CACHE_STATUS, status_of(session, context).to_header())?;
         }
-        if self.parts.server_timing {
+        if context.rules.server_timing {
             response.append_header(SERVER_TIMING, server_timing(session, context))?;
         }
         if session.req_header().version < Version::HTTP_11 {

@@ -18,6 +18,7 @@ mod lifecycle;
 mod model;
 mod overload;
 mod readme;
+mod reload;
 mod streaming;
 mod tls;
 mod upstream;

@@ -8,7 +8,8 @@ pub(super) const MEMORY: &[Key] = &[Key::new(
     Kind::Budget,
     r#""40%""#,
     "For cached bytes, fills in flight and encoders together: a share of the container's memory limit (64MiB where there is none), or a size.",
-)];
+)
+.at_start()];
 
 pub(super) const ADMIN: &[Key] = &[
     Key::new(
@@ -76,7 +77,8 @@ pub(super) const LOG: &[Key] = &[
         Kind::Word(&["auto", "json", "text"]),
         r#""auto""#,
         "\"auto\" is text on a terminal and JSON elsewhere.",
-    ),
+    )
+    .at_start(),
     Key::table("access", ACCESS, "The access log."),
 ];
 
@@ -88,7 +90,8 @@ pub(super) const RUNTIME: &[Key] = &[
         Kind::WordOr("auto", &THREADS),
         r#""auto""#,
         "Threads that serve; \"auto\" is the CPU limit, rounded up.",
-    ),
+    )
+    .at_start(),
     Key::new(
         "drain_delay",
         SHORT_WAIT,

@@ -40,6 +40,7 @@ pub(super) const KEYS: &[Key] = &[
         example: None,
         doc: "Caching of these answers; false for none.",
         required: false,
+        restart: false,
     },
     Key {
         name: "compression",
@@ -48,6 +49,7 @@ pub(super) const KEYS: &[Key] = &[
         example: None,
         doc: "Compression of these answers; false for none.",
         required: false,
+        restart: false,
     },
     Key::table("headers", headers::ROUTE, "Fields of these responses, beside those of [headers]."),
     Key::table("request_headers", headers::REQUEST, "Fields of these requests on their way to the app."),

@@ -6,8 +6,8 @@ use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
 use crate::metrics::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, Priority, PurgeResult, PurgeScope, Sharing, Shed,
-    Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, Priority, PurgeResult, PurgeScope, ReloadResult,
+    Sharing, Shed, Transcoding, UpstreamError,
 };
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -50,6 +50,7 @@ fn every_label_value_is_documented() {
         .chain(words::<UpstreamError>())
         .chain(words::<Phase>())
         .chain(words::<PurgeResult>())
+        .chain(words::<ReloadResult>())
         .chain(words::<PurgeScope>())
         .chain(words::<Sharing>())
         .chain(words::<GivenUp>())

@@ -21,6 +21,7 @@ use super::part;
 use super::predictor::Memorable;
 use super::request::Request;
 use super::route::Routes;
+use super::ruleset::Ruleset;
 use crate::cache::{self, KeyParts, Memory, Moment, RequestView, Resource, Variant};
 use crate::explain::{
     Explanation, Field, Key, Next, Outcome, Question, QuestionProblem, RequestAsked, RouteTaken, needs, on_forward,
@@ -48,12 +49,12 @@ pub struct Supposed {
 }
 
 impl Parts {
-    /// The running proxy.
-    pub fn scene(&self) -> Scene<'_> {
+    /// The running proxy, under these rules.
+    pub fn scene<'a>(&'a self, rules: &'a Ruleset) -> Scene<'a> {
         Scene {
-            routes: &self.routes,
-            generation: &self.generation,
-            requests: &self.limits,
+            routes: &rules.routes,
+            generation: &rules.generation,
+            requests: &rules.limits,
             limits: self.memory.limits(),
             memory: Some((self.memory, self.predictor)),
         }

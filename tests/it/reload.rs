@@ -1,0 +1,288 @@
+//! The configuration changes while requests are served: what is noticed, what stays, what is said of it.
+
+use crate::harness::binary::{ADMIN, Binary, LISTEN};
+use crate::harness::payload::page;
+use crate::harness::{Answer, Call, Client, Directory, Gate, Metrics, Origin, Part, until};
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// A directory as the kubelet mounts a ConfigMap: the file is a link into `..data`, which is a link to the version.
+struct ConfigMap {
+    directory: Directory,
+    version: usize,
+    settings: String,
+}
+
+impl ConfigMap {
+    /// `settings` is the part that stays the same, as dotted keys.
+    fn new(name: &str, origin: &Origin, settings: &str) -> Self {
+        let settings = format!(
+            "upstream.address = \"{}\"\nlisten.address = \"{LISTEN}\"\nadmin.address = \"{ADMIN}\"\nlog.access.enabled = false\n\
+             runtime.drain_delay = \"0s\"\n{settings}",
+            origin.address()
+        );
+        let mut map = Self { directory: Directory::new(name), version: 0, settings };
+        map.swap("headers.set = { X-Version = \"1\" }");
+        symlink("..data/vacpack.toml", map.file()).expect("a link");
+        map
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("vacpack.toml")
+    }
+
+    /// As the kubelet does it: the new version beside the old one, one rename, the old one removed.
+    fn swap(&mut self, more: &str) {
+        let (old, new) = (format!("..{}", self.version), format!("..{}", self.version + 1));
+        self.version += 1;
+        std::fs::create_dir_all(self.directory.join(&new)).expect("a directory");
+        self.directory.file(&format!("{new}/vacpack.toml"), &format!("{}\n{more}\n", self.settings));
+        symlink(&new, self.directory.join("..data_tmp")).expect("a link");
+        std::fs::rename(self.directory.join("..data_tmp"), self.directory.join("..data")).expect("one file system");
+        let _first = std::fs::remove_dir_all(self.directory.join(&old));
+    }
+
+    fn swap_to(&mut self, version: usize) {
+        self.swap(&format!("headers.set = {{ X-Version = \"{version}\" }}"));
+    }
+
+    fn start(&self) -> Binary {
+        Binary::start(&["--config", self.file().to_str().expect("UTF-8")], &[])
+    }
+}
+
+fn version(proxy: SocketAddr) -> usize {
+    let response = Client::connect(proxy).ask(&Call::get("/page"));
+    assert_eq!(response.status, 200);
+    response.field("X-Version").and_then(|version| version.parse().ok()).expect("a version")
+}
+
+fn until_version(proxy: SocketAddr, wanted: usize) {
+    until("the new configuration", || (version(proxy) == wanted).then_some(()));
+}
+
+fn metrics(admin: SocketAddr) -> Metrics {
+    Metrics::parse(&Client::connect(admin).ask(&Call::get("/metrics")).text())
+}
+
+/// What a family says, once it says this.
+fn until_metric(admin: SocketAddr, family: &str, values: &[&str], wanted: f64) {
+    until(family, || (metrics(admin).sum(family, values) == wanted).then_some(()));
+}
+
+const RELOADS: &str = "vacpack_config_reloads_total";
+const SUCCESSFUL: &str = "vacpack_config_last_reload_successful";
+const RESTART: &str = "vacpack_config_restart_needed";
+
+fn origin() -> Origin {
+    let origin = Origin::start();
+    origin.serve("/page", Answer::html("page"));
+    origin
+}
+
+#[test]
+fn every_swap_of_a_config_map_is_noticed() {
+    let origin = origin();
+    let mut map = ConfigMap::new("swaps", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    assert_eq!(version(proxy), 1);
+    // A watch on the file itself would miss the second one.
+    for wanted in 2..5 {
+        map.swap_to(wanted);
+        until_version(proxy, wanted);
+    }
+    let metrics = metrics(admin);
+    assert_eq!((metrics.sum(RELOADS, &["applied"]), metrics.sum(RELOADS, &["refused"])), (3.0, 0.0));
+    assert_eq!(metrics.sum(SUCCESSFUL, &[]), 1.0);
+}
+
+#[test]
+fn a_plain_file_is_noticed_when_it_is_replaced_and_when_it_is_rewritten() {
+    let origin = origin();
+    let map = ConfigMap::new("plain", &origin, "");
+    let text = |version: usize| format!("{}\nheaders.set = {{ X-Version = \"{version}\" }}\n", map.settings);
+    let file = map.directory.file("plain.toml", &text(1));
+    let mut binary = Binary::start(&["--config", file.to_str().expect("UTF-8")], &[]);
+    let proxy = binary.listen();
+    assert_eq!(version(proxy), 1);
+    map.directory.file("plain.toml", &text(2));
+    until_version(proxy, 2);
+    let new = map.directory.file("plain.toml.new", &text(3));
+    std::fs::rename(new, &file).expect("one file system");
+    until_version(proxy, 3);
+}
+
+#[test]
+fn a_request_in_flight_keeps_the_rules_it_began_with() {
+    let origin = origin();
+    let gate = Gate::closed();
+    origin.serve("/slow", Answer::html(page(3000)).first(Part::Wait(gate.clone())));
+    let mut map = ConfigMap::new("in-flight", &origin, "");
+    let mut binary = map.start();
+    let proxy = binary.listen();
+    let mut client = Client::connect(proxy);
+    client.send(Call::get("/slow").accepting("br").head_bytes());
+    gate.until_reached();
+    map.swap("headers.set = { X-Version = \"2\" }\ncompression.enabled = false");
+    until_version(proxy, 2);
+    gate.open();
+    let old = client.response(false);
+    assert_eq!((old.field("X-Version"), old.coding()), (Some("1"), "br"));
+    assert_eq!(old.content(), page(3000));
+    // The next one on the same connection goes by the new rules.
+    let new = client.ask(&Call::get("/slow").accepting("br"));
+    assert_eq!((new.field("X-Version"), new.coding()), (Some("2"), "identity"));
+}
+
+#[test]
+fn a_wrong_file_changes_nothing_and_every_problem_is_told() {
+    let origin = origin();
+    let mut map = ConfigMap::new("wrong", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    assert_eq!(version(proxy), 1);
+    map.swap("cache.max_objct = \"1MiB\"\ncache.coalesce = 5\nheaders.set = { X-Version = \"2\" }");
+    until_metric(admin, RELOADS, &["refused"], 1.0);
+    assert_eq!(metrics(admin).sum(SUCCESSFUL, &[]), 0.0);
+    assert_eq!(version(proxy), 1);
+    assert_eq!(Client::connect(admin).ask(&Call::get("/readyz")).status, 200, "it serves as before");
+    map.swap("upstream.connect_timeout = \"2s\"\n[nonsense");
+    until_metric(admin, RELOADS, &["refused"], 2.0);
+    map.swap_to(3);
+    until_version(proxy, 3);
+    assert_eq!(metrics(admin).sum(SUCCESSFUL, &[]), 1.0);
+    binary.signal("TERM");
+    let told = binary.end().stderr;
+    for part in ["max_objct", "max_object", "cache.coalesce", "the old one stays in force"] {
+        assert!(told.contains(part), "{part} in\n{told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_for_a_while_changes_nothing() {
+    let origin = origin();
+    let mut map = ConfigMap::new("gone", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    std::fs::remove_file(map.directory.join("..data")).expect("it was there");
+    until_metric(admin, RELOADS, &["refused"], 1.0);
+    assert_eq!(version(proxy), 1);
+    map.swap_to(2);
+    until_version(proxy, 2);
+}
+
+#[test]
+fn what_needs_a_restart_is_named_until_it_is_taken_back() {
+    let origin = origin();
+    let mut map = ConfigMap::new("restart", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    assert_eq!(metrics(admin).sum(RESTART, &[]), 0.0);
+    map.swap("headers.set = { X-Version = \"2\" }\nruntime.workers = 7\nmetrics.labels = { team = \"shop\" }");
+    until_version(proxy, 2);
+    until_metric(admin, RESTART, &[], 1.0);
+    let asked = Client::connect(admin).ask(&Call::post("/reload", ""));
+    assert_eq!(asked.status, 200);
+    for key in ["runtime.workers", "metrics.labels"] {
+        assert!(asked.text().contains(key), "{}", asked.text());
+    }
+    map.swap_to(3);
+    until_version(proxy, 3);
+    until_metric(admin, RESTART, &[], 0.0);
+}
+
+#[test]
+fn whoever_asks_for_a_reload_hears_what_came_of_it() {
+    let origin = origin();
+    let mut map = ConfigMap::new("asked", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let command = |binary: &str| Binary::run(&["reload", "--admin", binary]);
+    let address = admin.to_string();
+    let asked = command(&address);
+    assert_eq!((asked.code, asked.stdout.contains("in force")), (Some(0), true), "{}", asked.stderr);
+    map.swap("cache.coalesce = 5\nheaders.set = { X-Version = \"2\" }");
+    let asked = command(&address);
+    assert_eq!(asked.code, Some(78), "{}", asked.stderr);
+    assert!(asked.stderr.contains("cache.coalesce"), "{}", asked.stderr);
+    let asked = Client::connect(admin).ask(&Call::post("/reload", ""));
+    assert_eq!(asked.status, 422);
+    assert_eq!(Client::connect(admin).ask(&Call::get("/reload")).status, 405);
+    let forwarded = Call::post("/reload", "").field("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(Client::connect(admin).ask(&forwarded).status, 403);
+    map.swap_to(3);
+    assert_eq!(command(&address).code, Some(0));
+    assert_eq!(version(proxy), 3, "in force once it was answered");
+}
+
+#[test]
+fn a_hangup_reads_the_file_again() {
+    let origin = origin();
+    let map = ConfigMap::new("hangup", &origin, "");
+    let mut binary = map.start();
+    let admin = binary.admin();
+    binary.listen();
+    for count in [1.0, 2.0] {
+        binary.signal("HUP");
+        until_metric(admin, RELOADS, &["applied"], count);
+    }
+    assert!(binary.running());
+}
+
+#[test]
+fn the_log_takes_its_new_level_at_once() {
+    let origin = origin();
+    let mut map = ConfigMap::new("level", &origin, "");
+    let mut binary = map.start();
+    let proxy = binary.listen();
+    map.swap("headers.set = { X-Version = \"2\" }\nlog.level = \"error\"");
+    until_version(proxy, 2);
+    map.swap("headers.set = { X-Version = \"3\" }\nlog.level = \"info\"");
+    until_version(proxy, 3);
+    binary.signal("TERM");
+    let told = binary.end().stderr;
+    assert_eq!(told.matches("the new configuration is in force").count(), 1, "{told}");
+}
+
+#[test]
+fn no_request_notices_a_reload() {
+    const SWAPS: usize = 8;
+    let origin = origin();
+    origin.serve("/stored", Answer::cacheable(page(9000)));
+    let mut map = ConfigMap::new("traffic", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (path, body) in [("/page", b"page".to_vec()), ("/stored", page(9000)), ("/page", b"page".to_vec())] {
+            let over = &over;
+            scope.spawn(move || {
+                let (mut client, mut newest) = (Client::connect(proxy), 0);
+                while !over.load(Ordering::Relaxed) {
+                    let response = client.ask(&Call::get(path).accepting("br"));
+                    assert_eq!((response.status, response.content() == body), (200, true), "{path}");
+                    let version = response.field("X-Version").and_then(|version| version.parse().ok()).expect("one");
+                    assert!(newest <= version, "from {newest} back to {version}");
+                    newest = version;
+                }
+                assert_eq!(newest, SWAPS + 1);
+            });
+        }
+        for wanted in 2..SWAPS + 2 {
+            map.swap("cache.coalesce = 5");
+            until_metric(admin, RELOADS, &["refused"], (wanted - 1) as f64);
+            map.swap_to(wanted);
+            until_version(proxy, wanted);
+        }
+        // Each has seen the last version once it has made one more round.
+        let seen = metrics(admin).sum("vacpack_http_requests_total", &[]);
+        until("some more requests", || {
+            (metrics(admin).sum("vacpack_http_requests_total", &[]) >= seen + 20.0).then_some(())
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+}
