@@ -12,6 +12,7 @@ use pingora::services::listening::Service;
 use tokio::task;
 
 use super::access::{Peer, Token, authorise};
+use super::drain;
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::explain::{self, Explain};
 use super::improvement::{self, Pause};
@@ -73,12 +74,13 @@ impl AdminApp {
         match Endpoint::find(&request.method, path) {
             Ok(Endpoint::Index) => reply::text(StatusCode::OK, index()),
             Ok(Endpoint::Startup) => self.startup(),
-            Ok(Endpoint::Live) => reply::text(StatusCode::OK, "alive\n"),
+            Ok(Endpoint::Live) => self.live(),
             Ok(Endpoint::Ready) => self.ready(),
             Ok(Endpoint::Metrics) => self.scrape(),
             Ok(Endpoint::Explain) => self.explain(session),
             Ok(Endpoint::Purge) => self.purge(session).await,
             Ok(Endpoint::Reload) => self.reload(session).await,
+            Ok(Endpoint::Drain) => self.drain(session),
             Ok(Endpoint::PauseImproving) => self.pause(session, true),
             Ok(Endpoint::ResumeImproving) => self.pause(session, false),
             Err(NoEndpoint::Method { allow }) => reply::method_not_allowed(path, allow),
@@ -92,6 +94,13 @@ impl AdminApp {
         match self.lifecycle.has_started() {
             true => reply::text(StatusCode::OK, "started\n"),
             false => reply::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        }
+    }
+
+    fn live(&self) -> Reply {
+        match self.lifecycle.is_alive() {
+            true => reply::text(StatusCode::OK, "alive\n"),
+            false => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the workers do not turn\n"),
         }
     }
 
@@ -163,6 +172,15 @@ impl AdminApp {
             return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
         }
         reload::run(self.reload.clone()).await
+    }
+
+    fn drain(&self, session: &ServerSession) -> Reply {
+        let peer = peer(session);
+        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
+            tracing::warn!(%peer, ?refusal, "drain refused");
+            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        }
+        drain::run(&self.lifecycle, peer)
     }
 
     fn invalid_purge(&self, status: StatusCode, message: &str) -> Reply {

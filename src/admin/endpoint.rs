@@ -12,6 +12,7 @@ pub enum Endpoint {
     Explain,
     Purge,
     Reload,
+    Drain,
     PauseImproving,
     ResumeImproving,
 }
@@ -27,7 +28,7 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Index,
         Self::Startup,
         Self::Live,
@@ -36,6 +37,7 @@ impl Endpoint {
         Self::Explain,
         Self::Purge,
         Self::Reload,
+        Self::Drain,
         Self::PauseImproving,
         Self::ResumeImproving,
     ];
@@ -50,6 +52,7 @@ impl Endpoint {
             Self::Explain => "/api/explain",
             Self::Purge => "/purge",
             Self::Reload => "/reload",
+            Self::Drain => "/drain",
             Self::PauseImproving => "/improve/pause",
             Self::ResumeImproving => "/improve/resume",
         }
@@ -60,7 +63,7 @@ impl Endpoint {
         match self {
             Self::Index => "this page",
             Self::Startup => "200 once the configuration is read and the listeners are bound",
-            Self::Live => "200 while the process answers at all",
+            Self::Live => "200 while the workers answer; 503 when none has for ten seconds",
             Self::Ready => "200 while traffic should come; 503 with the reason otherwise",
             Self::Metrics => "Prometheus metrics",
             Self::Explain => {
@@ -70,6 +73,7 @@ impl Endpoint {
                 "?url=http://host/path removes it from the cache, tag=, prefix=, host= or everything=true what they cover; soft=true, dry_run=true; from 127.0.0.1 or with the admin token"
             }
             Self::Reload => "reads the configuration again: 200 when it is in force, 422 with what is wrong with it",
+            Self::Drain => "ends the process as SIGTERM does: not ready, then closed, then gone",
             Self::PauseImproving => "holds background recompression still, until it is resumed or restarted",
             Self::ResumeImproving => "lets it go on",
         }
@@ -77,7 +81,7 @@ impl Endpoint {
 
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Purge | Self::Reload | Self::PauseImproving | Self::ResumeImproving => "POST",
+            Self::Purge | Self::Reload | Self::Drain | Self::PauseImproving | Self::ResumeImproving => "POST",
             Self::Index | Self::Startup | Self::Live | Self::Ready | Self::Metrics | Self::Explain => "GET, HEAD",
         }
     }

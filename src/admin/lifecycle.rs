@@ -4,15 +4,25 @@
 //! depend on the app: as a native sidecar vacpack has to be started before Kubernetes starts the app at all. Liveness:
 //! does the event loop turn? Readiness: should this pod get traffic?
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 /// Shared by the parts that know and the probes that tell.
 #[derive(Debug)]
 pub struct Lifecycle {
     started: AtomicBool,
-    draining: AtomicBool,
+    /// True from the first word of the end on.
+    leaving: watch::Sender<bool>,
     app_answers: AtomicBool,
+    born: Instant,
+    /// When a worker last showed that it turns, in milliseconds of life.
+    beat: AtomicU64,
 }
+
+/// Workers that did not turn for so long will not: the kubelet's business.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// The state, named for what an operator should know first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +48,14 @@ impl State {
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self { started: AtomicBool::new(false), draining: AtomicBool::new(false), app_answers: AtomicBool::new(true) }
+        let (leaving, _) = watch::channel(false);
+        Self {
+            started: AtomicBool::new(false),
+            leaving,
+            app_answers: AtomicBool::new(true),
+            born: Instant::now(),
+            beat: AtomicU64::new(0),
+        }
     }
 }
 
@@ -48,9 +65,14 @@ impl Lifecycle {
         self.started.store(true, Ordering::Release);
     }
 
-    /// There is no way back: a process that drains ends.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+    /// There is no way back: a process that drains ends. Whether this was the first word of it.
+    pub fn drain(&self) -> bool {
+        !self.leaving.send_replace(true)
+    }
+
+    /// Becomes true when a drain begins.
+    pub fn leaving(&self) -> watch::Receiver<bool> {
+        self.leaving.subscribe()
     }
 
     /// Only where readiness follows the app; otherwise nobody calls this and the app counts as answering.
@@ -58,12 +80,25 @@ impl Lifecycle {
         self.app_answers.store(answers, Ordering::Release);
     }
 
+    /// A worker turns.
+    pub fn beat(&self) {
+        self.beat.store(self.age(), Ordering::Relaxed);
+    }
+
+    pub fn is_alive(&self) -> bool {
+        u128::from(self.age().saturating_sub(self.beat.load(Ordering::Relaxed))) < STUCK.as_millis()
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub fn has_started(&self) -> bool {
         self.started.load(Ordering::Acquire)
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.leaving.borrow()
     }
 
     pub fn state(&self) -> State {
@@ -92,7 +127,9 @@ mod tests {
         lifecycle.app_answers(false);
         assert_eq!(lifecycle.state(), State::AppDown);
         lifecycle.app_answers(true);
-        lifecycle.drain();
+        let mut leaving = lifecycle.leaving();
+        assert!(lifecycle.drain() && !lifecycle.drain(), "once");
+        assert!(*leaving.borrow_and_update() && *lifecycle.leaving().borrow());
         assert_eq!(lifecycle.state(), State::Draining);
         assert!(lifecycle.has_started());
     }

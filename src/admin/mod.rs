@@ -1,7 +1,7 @@
 //! The second listener: what Kubernetes, Prometheus and operators ask of the process itself.
 //!
 //! Two tiers on one address. Reading (`/startupz`, `/livez`, `/readyz`, `/metrics`) is open, because kubelet and
-//! Prometheus come from other addresses. Changing something (`POST /purge`, `/reload`, `/improve/pause`) and seeing what is stored
+//! Prometheus come from other addresses. Changing something (`POST /purge`, `/reload`, `/drain`, `/improve/pause`) and seeing what is stored
 //! (`/api/explain`) is for loopback or for who has the token ([`access`]); a change never happens by GET. Nothing of the
 //! app is served here, and nothing here is on the main listener.
 //!
@@ -9,6 +9,7 @@
 
 pub mod access;
 mod app;
+mod drain;
 mod endpoint;
 pub mod explain;
 pub mod improvement;

@@ -1,8 +1,14 @@
 //! The life of the process: signals, the drain, the last line of the log.
 //!
-//! SIGTERM: not ready from now on, still serving for `drain_delay` (the cluster takes its time to hear of it), with
-//! `Connection: close`; then the listener closes and what is in flight is finished, up to `drain_limit`. SIGINT, a person
-//! at a terminal, skips the delay. A second signal ends it now. SIGHUP reads the configuration again.
+//! ```text
+//! SIGTERM, or POST /drain          drain_delay over                    nothing in flight, or drain_limit over
+//!    |  not ready, still serving,     |  closed to new connections,       |
+//!    |  Connection: close, GOAWAY     |  what is in flight is finished    |  gone: exit 0
+//! ```
+//!
+//! The delay is the time that a cluster takes to hear of it. SIGINT, a person at a terminal, skips it. A second signal ends
+//! the process now - but for the one that follows a drain which was asked for: after a preStop hook comes SIGTERM. The
+//! admin listener answers to the end. SIGHUP reads the configuration again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +27,9 @@ use crate::units::{ByteSize, Span};
 /// How often a drain looks whether it is done.
 const TICK: Duration = Duration::from_millis(10);
 
+/// For the last bytes of answers that are done, on connections whose clients still hold them open.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What the writer of the access log gets for its last lines.
 pub(super) const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -34,17 +43,21 @@ pub fn run(loaded: Loaded, reading: Reading, log: Arc<Log>) -> Result<(), AppErr
     let running = start_reloading(loaded, reading, log)?;
     tracing::info!(listen = %running.listen, admin = %running.admin, %upstream, %budget, workers, "vacpack serves");
     waiting.block_on(async {
-        let kind = loop {
-            match signals.next().await {
-                Kind::Hangup => running.reload().await,
-                end => break end,
+        let mut leaving = running.lifecycle.leaving();
+        let began = loop {
+            tokio::select! {
+                kind = signals.next() => match kind {
+                    Kind::Hangup => running.reload().await,
+                    end => break Some(end),
+                },
+                _ = leaving.wait_for(|leaving| *leaving) => break None,
             }
         };
         let times = running.drain.load();
         let limit = times.drain_limit;
-        let delay = if kind == Kind::Terminate { times.drain_delay } else { Duration::ZERO };
+        let delay = if began == Some(Kind::Interrupt) { Duration::ZERO } else { times.drain_delay };
         tracing::info!(
-            signal = kind.name(),
+            because = began.map_or("POST /drain", Kind::name),
             in_flight = running.metrics.requests_in_flight(),
             delay = %Span(delay),
             limit = %Span(limit),
@@ -52,7 +65,7 @@ pub fn run(loaded: Loaded, reading: Reading, log: Arc<Log>) -> Result<(), AppErr
         );
         tokio::select! {
             () = running.drain(delay, limit) => {}
-            kind = signals.end() => tracing::warn!(signal = kind.name(), "a second signal: ending now"),
+            kind = signals.second(began) => tracing::warn!(signal = kind.name(), "a second signal: ending now"),
         }
     });
     tracing::info!("stopped");
@@ -80,6 +93,10 @@ impl Running {
                 tracing::warn!(in_flight = cut, "the drain limit has passed: requests are cut off");
                 return;
             }
+            sleep(TICK).await;
+        }
+        let end = end.min(Instant::now() + LINGER);
+        while self.metrics.connections() > 0 && Instant::now() < end {
             sleep(TICK).await;
         }
     }
@@ -126,12 +143,13 @@ impl Signals {
         }
     }
 
-    /// The next one that ends the process: nothing is read again in a drain.
-    async fn end(&mut self) -> Kind {
+    /// The one that ends a drain: nothing is read again meanwhile, and the SIGTERM after a preStop hook is expected.
+    async fn second(&mut self, mut first: Option<Kind>) -> Kind {
         loop {
             match self.next().await {
                 Kind::Hangup => {}
-                end => return end,
+                end if first.is_some() => return end,
+                end => first = Some(end),
             }
         }
     }

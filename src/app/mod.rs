@@ -12,6 +12,7 @@ mod drain;
 mod explain;
 mod follow;
 mod memory;
+mod pulse;
 mod reload;
 
 use std::fmt;
@@ -163,7 +164,8 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
 
     workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
-    let connections = Connections::new(proxy, config.listen.connection, tls.clone(), trusted, metrics.clone());
+    let limits = config.listen.connection;
+    let connections = Connections::new(proxy, limits, tls.clone(), trusted, metrics.clone(), lifecycle.leaving());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
     let token = config.admin.token;
@@ -193,6 +195,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         let lifecycle = lifecycle.clone();
         admin_worker.spawn(watched.probe(move |answers| lifecycle.app_answers(answers)));
     }
+    workers.spawn(pulse::beat(lifecycle.clone()));
     // Without traffic nothing else would let go of what has expired.
     admin_worker.spawn(async move {
         let mut tick = tokio::time::interval(SETTLE_EVERY);

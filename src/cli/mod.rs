@@ -4,6 +4,7 @@ pub mod check;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod drain;
 pub mod exit;
 pub mod explain;
 pub mod purge;
@@ -63,6 +64,8 @@ enum Command {
     Purge(purge::PurgeFlags),
     /// Make a running vacpack read its configuration again, and say what came of it.
     Reload(reload::ReloadFlags),
+    /// End a running vacpack as SIGTERM does: not ready, then closed, then gone once nothing is in flight.
+    Drain(drain::DrainFlags),
     /// Show it at work, before a sample app.
     Demo(DemoFlags),
 }
@@ -154,6 +157,7 @@ fn dispatch(
         Some(Command::Schema { reference }) => schema::main(reference, out),
         Some(Command::Purge(flags)) => purge::main(&flags, environment, out, err),
         Some(Command::Reload(flags)) => reload::main(&flags, environment, out, err),
+        Some(Command::Drain(flags)) => drain::main(&flags, environment, out, err),
         Some(Command::Demo(flags)) => run::demo(&flags.into(), out, err),
     }
 }

@@ -160,6 +160,11 @@ impl Metrics {
         self.limits.of(limit).inc();
     }
 
+    /// What a drain waits for then, a little: what was answered is on its way through them.
+    pub fn connections(&self) -> u64 {
+        u64::try_from(self.connections.get()).unwrap_or(0)
+    }
+
     pub fn access_log_dropped(&self) -> IntCounter {
         self.access_log_dropped.clone()
     }

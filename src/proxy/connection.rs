@@ -59,6 +59,8 @@ pub struct Connections {
     limits: ConnectionLimits,
     door: Door,
     metrics: Arc<Metrics>,
+    /// True once a drain has begun, which is before the listener closes: connections of HTTP/2 hear of it by GOAWAY.
+    leaving: ShutdownWatch,
 }
 
 impl Connections {
@@ -69,8 +71,10 @@ impl Connections {
         tls: Option<Arc<Tls>>,
         trusted: TrustedProxies,
         metrics: Arc<Metrics>,
+        leaving: ShutdownWatch,
     ) -> Self {
         Self {
+            leaving,
             proxy: Arc::new(proxy),
             entrance: Entrance { h2c: limits.h2c, patience: limits.header_timeout, tls, metrics: metrics.clone() },
             door: Door::new(limits.max_connections, limits.max_per_client, trusted),
@@ -217,9 +221,16 @@ impl ServerApp for Connections {
             }
         };
         let _open = self.metrics.connection();
-        match self.entrance.open(stream).await? {
-            Opened::Http1(stream) => self.serve_http1(stream, shutdown).await,
-            Opened::Http2(stream) => drop(self.proxy.process_new(stream, shutdown).await),
+        let mut closing = shutdown.clone();
+        let opened = tokio::select! {
+            // What has arrived is answered.
+            biased;
+            opened = self.entrance.open(stream) => opened?,
+            _ = closing.wait_for(|closing| *closing) => return None,
+        };
+        match opened {
+            Opened::Http1(stream) => self.serve_http1(stream, &self.leaving).await,
+            Opened::Http2(stream) => drop(self.proxy.process_new(stream, &self.leaving).await),
         }
         None
     }

@@ -62,6 +62,10 @@ impl Proxy {
         if session.req_header().version < Version::HTTP_11 {
             frame_for_http10(session, response);
         }
+        if self.parts.lifecycle.is_draining() {
+            // RFC 9112, section 9.6. A drain may have begun since the request came.
+            session.set_keepalive(None);
+        }
         if context.failure.is_some() {
             // Stale in place of the app's failure: after a failure the platform closes the connection, whatever it had
             // said. RFC 9112, section 9.6: say so, or the client's next request is lost.

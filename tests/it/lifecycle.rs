@@ -3,7 +3,7 @@
 use crate::harness::binary::{ADMIN, Binary, LISTEN};
 use crate::harness::payload::page;
 use crate::harness::wait::until_past;
-use crate::harness::{Answer, Call, Client, Directory, Gate, Origin, Part, until};
+use crate::harness::{Answer, Call, Client, Directory, Gate, H2Client, Metrics, Origin, Part, until};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -185,6 +185,85 @@ fn a_drain_has_a_limit() {
     assert!(!incoming.read_to_end().complete(), "the one that is stuck is cut off");
     binary.end();
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+}
+
+#[test]
+fn who_keeps_a_connection_is_told_to_take_another() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.serve("/page", Answer::html("page"));
+    origin.serve("/slow", Answer::html("slow").first(Part::Wait(gate.clone())));
+    let directory = Directory::new("told-to-go");
+    // The listener does not close within this test.
+    let mut binary = start(&origin, &directory, "drain_delay = \"60s\"\ndrain_limit = \"15s\"");
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let (mut kept, mut busy, mut h2) = (Client::connect(proxy), Client::connect(proxy), H2Client::connect(proxy));
+    assert_ne!(kept.ask(&Call::get("/page")).field("Connection"), Some("close"));
+    assert_eq!(h2.ask(&Call::get("/page")).status, 200);
+    busy.send(Call::get("/slow").head_bytes());
+    gate.until_reached();
+    binary.signal("TERM");
+    until("not ready", || (Client::connect(admin).ask(&Call::get("/readyz")).status == 503).then_some(()));
+    // Asked before the drain, answered within it.
+    gate.open();
+    assert_eq!(busy.response(false).field("Connection"), Some("close"));
+    assert!(busy.sees_the_end());
+    // A kept connection is good for one more answer, and so is a new one.
+    for mut client in [kept, Client::connect(proxy)] {
+        let last = client.ask(&Call::get("/page"));
+        assert_eq!((last.text().as_str(), last.field("Connection")), ("page", Some("close")));
+        assert!(client.sees_the_end());
+    }
+    assert!(h2.hears_that_it_should_go());
+    assert_eq!(H2Client::connect(proxy).ask(&Call::get("/page")).text(), "page");
+    binary.signal("TERM");
+    assert_eq!(binary.end().code, Some(0), "the second one ends it now");
+}
+
+#[test]
+fn the_last_scrape_is_answered_while_requests_finish() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.serve("/slow", Answer::html(page(9000)).chunked().then_at(4000, Part::Wait(gate.clone())));
+    let directory = Directory::new("last-scrape");
+    let mut binary = start(&origin, &directory, "drain_delay = \"0s\"\ndrain_limit = \"15s\"");
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let mut client = Client::connect(proxy);
+    let incoming = client.begin(&Call::get("/slow"));
+    gate.until_reached();
+    binary.signal("TERM");
+    until("new connections to be refused", || std::net::TcpStream::connect(proxy).err());
+    let metrics = Metrics::parse(&Client::connect(admin).ask(&Call::get("/metrics")).text());
+    assert_eq!(metrics.sum("vacpack_requests_in_flight", &[]), 1.0);
+    gate.open();
+    assert!(incoming.read_to_end().complete());
+    assert_eq!(binary.end().code, Some(0));
+}
+
+#[test]
+fn a_prestop_hook_begins_the_drain_and_the_sigterm_after_it_does_not_cut_it_short() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.serve("/slow", Answer::html(page(9000)).chunked().then_at(4000, Part::Wait(gate.clone())));
+    let directory = Directory::new("hook");
+    let mut binary = start(&origin, &directory, "drain_delay = \"0s\"\ndrain_limit = \"15s\"");
+    let (proxy, admin) = (binary.listen(), binary.admin().to_string());
+    let mut client = Client::connect(proxy);
+    let incoming = client.begin(&Call::get("/slow"));
+    gate.until_reached();
+    let forwarded = Call::post("/drain", "").field("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(Client::connect(binary.admin()).ask(&forwarded).status, 403);
+    assert_eq!(Client::connect(binary.admin()).ask(&Call::get("/readyz")).status, 200);
+    let asked = Binary::run(&["drain", "--admin", &admin]);
+    assert_eq!((asked.code, asked.stdout.contains("draining")), (Some(0), true), "{}", asked.stderr);
+    assert_eq!(Client::connect(binary.admin()).ask(&Call::get("/readyz")).status, 503, "at once");
+    until("new connections to be refused", || std::net::TcpStream::connect(proxy).err());
+    binary.signal("TERM");
+    gate.open();
+    assert_eq!(incoming.read_to_end().content(), page(9000));
+    let ended = binary.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("ending now"), "{}", ended.stderr);
 }
 
 #[test]

@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub struct H2Client {
     runtime: Runtime,
     send: SendRequest<Bytes>,
+    connection: JoinHandle<Result<(), h2::Error>>,
 }
 
 impl H2Client {
@@ -62,13 +64,20 @@ impl H2Client {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let send = runtime.block_on(async {
+        let (send, connection) = runtime.block_on(async {
             let handshake = timeout(DEADLINE, h2::client::handshake(stream.await)).await.expect("settings in time");
             let (send, connection) = handshake.expect("an HTTP/2 server");
-            tokio::spawn(connection);
-            send
+            (send, tokio::spawn(connection))
         });
-        Self { runtime, send }
+        Self { runtime, send, connection }
+    }
+
+    /// Whether the server ends the connection in good order, which over HTTP/2 begins with GOAWAY.
+    pub fn hears_that_it_should_go(self) -> bool {
+        // `_send` stays: without it the client itself would end the connection.
+        let Self { runtime, send: _send, connection } = self;
+        let ended = runtime.block_on(async { timeout(DEADLINE, connection).await });
+        matches!(ended, Ok(Ok(Ok(()))))
     }
 
     /// One exchange.
@@ -78,7 +87,7 @@ impl H2Client {
 
     /// Leaves after the first bytes of the content.
     pub fn leave(mut self, call: &Call) {
-        let Self { runtime, send } = &mut self;
+        let Self { runtime, send, .. } = &mut self;
         runtime.block_on(async {
             let answer = open(send, call).await;
             let first = async { answer.await.expect("a response head").into_body().data().await };
@@ -89,7 +98,7 @@ impl H2Client {
 
     /// Leaves without an answer, once the request has `arrived`.
     pub fn leave_unanswered(mut self, call: &Call, arrived: impl Fn() -> bool) {
-        let Self { runtime, send } = &mut self;
+        let Self { runtime, send, .. } = &mut self;
         runtime.block_on(async {
             let _answer = open(send, call).await;
             let seen = async {
@@ -103,7 +112,7 @@ impl H2Client {
 
     /// All of them at once, as streams of this connection; the answers in the order of the calls.
     pub fn ask_all(&mut self, calls: &[Call]) -> Vec<Response> {
-        let Self { runtime, send } = self;
+        let Self { runtime, send, .. } = self;
         runtime.block_on(async {
             let asked = Instant::now();
             let mut streams = Vec::new();
