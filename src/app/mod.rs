@@ -187,6 +187,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         metrics.watch_tls(tls.clone());
         admin_worker.spawn(tls.follow());
     }
+    admin_worker.spawn(watched.clone().follow_files());
     let meters = metrics.clone();
     admin_worker.spawn(watched.clone().look_up(move |count| meters.upstream.addresses(count)));
     if config.upstream.ready_path.is_some() {
@@ -286,7 +287,8 @@ fn platform_conf(upstream: &crate::upstream::Config, workers: usize) -> ServerCo
         threads: workers,
         // Each request knows how often it may; this only has to be no fewer.
         max_retries: MOST_TRIES,
-        upstream_keepalive_pool_size: upstream.keepalive,
+        // The platform's pool is that of one worker times their number.
+        upstream_keepalive_pool_size: upstream.keepalive.div_ceil(workers.max(1)),
         ..ServerConf::default()
     }
 }

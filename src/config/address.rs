@@ -22,30 +22,49 @@ impl FromStr for Address {
         if text.starts_with('/') {
             return Err(refuse("a socket's path needs a prefix", format!("unix:{text}")));
         }
-        if let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) {
+        if let Some(rest) = text.strip_prefix("http://") {
             let rest = rest.split('/').next().unwrap_or(rest);
             let port = if rest.contains(':') { "" } else { ":80" };
             return Err(refuse("an address, not a URL", format!("{rest}{port}")));
         }
-        let Some((host, port)) = text.rsplit_once(':') else {
-            let fix = if text.parse::<u16>().is_ok() { format!("127.0.0.1:{text}") } else { format!("{text}:3000") };
-            return Err(refuse("host and port are both needed", fix));
-        };
-        let port = match port.parse() {
-            Ok(port) if port != 0 => port,
-            _ => {
-                return Err(refuse("the port must be a number from 1 to 65535", format!("{host}:3000")));
+        match text.strip_prefix("https://") {
+            Some(rest) if rest.contains('/') => {
+                let authority = rest.split('/').next().unwrap_or(rest);
+                Err(refuse("an address has no path", format!("https://{authority}")))
             }
-        };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        match bare {
-            Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => Ok(Self::Tcp { host: inner.into(), port }),
-            Some(_) => Err(Refusal { why: "no IPv6 address between the brackets", fix: None }),
-            None if host.is_empty() => Err(refuse("the host is missing", format!("127.0.0.1:{port}"))),
-            None if host.contains(':') => Err(refuse("an IPv6 address needs brackets", format!("[{host}]:{port}"))),
-            None if is_host(host) => Ok(Self::Tcp { host: host.into(), port }),
-            None => Err(Refusal { why: "no host name", fix: Some("use letters, digits, `-` and `.`".into()) }),
+            Some(authority) if authority.ends_with(']') || !authority.contains(':') => {
+                internet(&format!("{authority}:443"), true)
+            }
+            Some(authority) => internet(authority, true),
+            None => internet(text, false),
         }
+    }
+}
+
+/// A host and a port.
+fn internet(text: &str, tls: bool) -> Result<Address, Refusal> {
+    let scheme = if tls { "https://" } else { "" };
+    let refuse = |why, fix: String| Refusal { why, fix: Some(format!("write \"{scheme}{fix}\"")) };
+    let Some((host, port)) = text.rsplit_once(':') else {
+        let fix = if text.parse::<u16>().is_ok() { format!("127.0.0.1:{text}") } else { format!("{text}:3000") };
+        return Err(refuse("host and port are both needed", fix));
+    };
+    let port = match port.parse() {
+        Ok(port) if port != 0 => port,
+        _ => {
+            return Err(refuse("the port must be a number from 1 to 65535", format!("{host}:3000")));
+        }
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare {
+        Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => {
+            Ok(Address::Tcp { host: inner.into(), port, tls })
+        }
+        Some(_) => Err(Refusal { why: "no IPv6 address between the brackets", fix: None }),
+        None if host.is_empty() => Err(refuse("the host is missing", format!("127.0.0.1:{port}"))),
+        None if host.contains(':') => Err(refuse("an IPv6 address needs brackets", format!("[{host}]:{port}"))),
+        None if is_host(host) => Ok(Address::Tcp { host: host.into(), port, tls }),
+        None => Err(Refusal { why: "no host name", fix: Some("use letters, digits, `-` and `.`".into()) }),
     }
 }
 
@@ -62,8 +81,7 @@ fn is_host(host: &str) -> bool {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { tls, .. } => write!(f, "{}{}", if *tls { "https://" } else { "" }, self.authority()),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -75,11 +93,20 @@ mod tests {
 
     #[test]
     fn addresses_round_trip() {
-        for text in
-            ["127.0.0.1:3000", "localhost:80", "app.shop.svc.:8080", "[::1]:3000", "unix:/run/app.sock", "my_app:1"]
-        {
+        for text in [
+            "127.0.0.1:3000",
+            "localhost:80",
+            "app.shop.svc.:8080",
+            "[::1]:3000",
+            "unix:/run/app.sock",
+            "my_app:1",
+            "https://app:8443",
+            "https://[::1]:443",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+        assert_eq!("https://app".parse::<Address>().unwrap().to_string(), "https://app:443");
+        assert_eq!("https://[::1]".parse::<Address>().unwrap().to_string(), "https://[::1]:443");
         assert_eq!("unix:///run/a".parse::<Address>().unwrap(), Address::Unix("/run/a".into()));
     }
 
@@ -90,7 +117,9 @@ mod tests {
             ("3000", "write \"127.0.0.1:3000\""),
             (":3000", "write \"127.0.0.1:3000\""),
             ("http://app:3000/x", "write \"app:3000\""),
-            ("https://app", "write \"app:80\""),
+            ("https://app:8443/", "write \"https://app:8443\""),
+            ("https://:8443", "write \"https://127.0.0.1:8443\""),
+            ("https://app:0", "write \"https://app:3000\""),
             ("/run/app.sock", "write \"unix:/run/app.sock\""),
             ("unix:app.sock", "write \"unix:/run/app.sock\""),
             ("::1:3000", "write \"[::1]:3000\""),

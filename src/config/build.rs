@@ -44,6 +44,7 @@ fn upstream(upstream: Settings<'_>) -> upstream::Config {
     upstream::Config {
         address: upstream.parsed("address"),
         also: upstream.list("also"),
+        tls: upstream_tls(&upstream.parsed("address"), upstream.section("tls")),
         resolve_every: upstream.time("resolve_every"),
         ready_path: upstream.optional("ready_path").and_then(Node::text).map(str::to_owned),
         ready_interval: upstream.time("ready_interval"),
@@ -56,13 +57,32 @@ fn upstream(upstream: Settings<'_>) -> upstream::Config {
         idle_timeout: upstream.time("idle_timeout"),
         max_header_size: upstream.size("max_header_size"),
         max_retries: upstream.integer("max_retries"),
-        keepalive: upstream.integer("keepalive"),
+        keepalive: upstream.integer_or_word("keepalive").unwrap_or(upstream.integer("max_requests")) as usize,
         admission: upstream::Limits {
             requests: upstream.integer("max_requests"),
             queued: upstream.integer("max_queued"),
             wait: upstream.time("queue_timeout"),
         },
     }
+}
+
+/// Unless it is given another name, the app has that of its address.
+fn upstream_tls(address: &upstream::Address, tls: Settings<'_>) -> Option<upstream::TlsConfig> {
+    let upstream::Address::Tcp { host, tls: true, .. } = address else {
+        return None;
+    };
+    let text = |name: &str| tls.optional(name).and_then(Node::text);
+    let trust = match (tls.flag("dangerously_accept_any_certificate"), tls.flag("dangerously_accept_any_name")) {
+        (true, _) => upstream::Trust::AnyCertificate,
+        (false, true) => upstream::Trust::AnyName,
+        (false, false) => upstream::Trust::Verified,
+    };
+    Some(upstream::TlsConfig {
+        name: text("server_name").unwrap_or(host).trim_end_matches('.').to_owned(),
+        ca: text("ca").map(PathBuf::from),
+        client_certificate: text("client_certificate").map(PathBuf::from),
+        trust,
+    })
 }
 
 fn listen(listen: Settings<'_>) -> Listen {

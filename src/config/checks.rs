@@ -25,6 +25,7 @@ pub(super) fn problems(table: &Table, known: &[Problem]) -> Vec<Problem> {
             || !known.iter().any(|other| other.key.starts_with(&problem.key))
     });
     addresses(table, &mut found);
+    upstream_tls(table, &mut found);
     buckets(table, &mut found);
     if let (Some(_), Some(node)) = (table.at("admin.token"), table.at("admin.token_file")) {
         found.push(conflict("admin.token_file", node, Conflict::TwoTokens));
@@ -98,7 +99,7 @@ fn addresses(table: &Table, found: &mut Vec<Problem>) {
     let Some(upstream) = table.at("upstream.address") else {
         return;
     };
-    let Some(Ok(Address::Tcp { host, port })) = upstream.text().map(str::parse) else {
+    let Some(Ok(Address::Tcp { host, port, .. })) = upstream.text().map(str::parse) else {
         return;
     };
     let local = |own: IpAddr| match host.parse::<IpAddr>() {
@@ -108,6 +109,29 @@ fn addresses(table: &Table, found: &mut Vec<Problem>) {
     for (own, name) in [(listen, "listen.address"), (admin, "admin.address")] {
         if port == own.port() && local(own.ip()) {
             found.push(at(table, "upstream.address", name, |_| Conflict::Loop { own: name }));
+        }
+    }
+}
+
+/// All addresses are reached in the same way, and by one name.
+fn upstream_tls(table: &Table, found: &mut Vec<Problem>) {
+    let parsed = |node: &Node| node.text().and_then(|text| text.parse::<Address>().ok());
+    let Some(address) = table.at("upstream.address").and_then(parsed) else {
+        return;
+    };
+    let Some(Node { value: Value::List(also), .. }) = table.at("upstream.also") else {
+        return;
+    };
+    let host = |address: &Address| match address {
+        Address::Tcp { host, .. } => host.clone(),
+        Address::Unix(_) => String::new(),
+    };
+    let named = table.at("upstream.tls.server_name").is_some();
+    for (node, other) in also.iter().filter_map(|node| Some((node, parsed(node)?))) {
+        if other.is_secured() != address.is_secured() {
+            found.push(conflict("upstream.also", node, Conflict::TlsForSome));
+        } else if other.is_secured() && !named && host(&other) != host(&address) {
+            found.push(conflict("upstream.also", node, Conflict::SeveralNames));
         }
     }
 }

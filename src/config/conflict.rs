@@ -19,6 +19,9 @@ pub enum Conflict {
         error: String,
     },
     Buckets(BucketsProblem),
+    /// Some addresses of the app with TLS, and some without.
+    TlsForSome,
+    SeveralNames,
     NothingToMatch,
     KeepAndIgnore,
     /// Warnings from here on: it works, though hardly as meant.
@@ -43,6 +46,10 @@ pub enum Conflict {
     BudgetBeyondLimit {
         limit: String,
     },
+    /// Settings of TLS towards an app that is reached without it.
+    TlsWithoutHttps,
+    AnyName,
+    AnyCertificate,
 }
 
 impl Conflict {
@@ -55,6 +62,9 @@ impl Conflict {
             Self::TwoTokens => "both `token` and `token_file` are given".into(),
             Self::TokenFile { path, error } => format!("cannot take a token from {path}: {error}"),
             Self::Buckets(problem) => problem.to_string(),
+            Self::TlsWithoutHttps => "no effect: the app is reached without TLS".into(),
+            Self::TlsForSome => "some addresses of the app are reached with TLS, and some without".into(),
+            Self::SeveralNames => "the app has several addresses with TLS, and no one name for all of them".into(),
             Self::NothingToMatch => "`match` says nothing".into(),
             Self::KeepAndIgnore => "both `keep_query` and `ignore_query` are given".into(),
             Self::Unreachable { by } => format!("never reached: {by} matches these requests first"),
@@ -76,6 +86,10 @@ impl Conflict {
             Self::BudgetBeyondLimit { limit } => {
                 format!("more than nine tenths of the memory limit of {limit}")
             }
+            Self::AnyName => "DANGEROUS: whoever has a certificate of a known signer is taken for the app".into(),
+            Self::AnyCertificate => {
+                "DANGEROUS: whoever answers is taken for the app, and reads and writes what passes".into()
+            }
         }
     }
 
@@ -86,6 +100,9 @@ impl Conflict {
             Self::TwoTokens => "keep one of them",
             Self::TokenFile { .. } => "write the path of a readable file that holds the token alone",
             Self::Buckets(_) => "list them ascending, each once, at most 40",
+            Self::TlsWithoutHttps => "begin upstream.address with https://, or leave this out",
+            Self::TlsForSome => "begin all of them with https://, or none",
+            Self::SeveralNames => "write upstream.tls.server_name, the name that all their certificates are for",
             Self::NothingToMatch => "write path = \"/**\" to match everything",
             Self::KeepAndIgnore => "keep one of them: what is not kept is ignored already",
             Self::Unreachable { .. } => "put the narrower route first",
@@ -98,6 +115,8 @@ impl Conflict {
                 "stay within 25s, or raise the pod's terminationGracePeriodSeconds above their sum by 5s"
             }
             Self::ObjectBeyondBudget { .. } => "lower it, or raise memory.budget",
+            Self::AnyName => "write the name in its certificate as upstream.tls.server_name",
+            Self::AnyCertificate => "write who has signed its certificate as upstream.tls.ca",
             Self::BudgetBeyondLimit { .. } => "leave room for connections: the kernel ends a process that goes beyond",
         }
         .into()

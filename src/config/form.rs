@@ -37,6 +37,7 @@ impl Form {
             Self::PathGlob => "a path pattern",
             Self::RouteName => "a route name",
             Self::Secret => "a secret",
+            Self::ServerName => "a server name",
             Self::Socket => "an address and port",
             Self::Status => "a status code",
             Self::Tag => "a tag",
@@ -74,6 +75,10 @@ impl Form {
             Self::Secret => match text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
                 true => refuse("empty, or with spaces or characters beyond ASCII"),
                 false => Ok(()),
+            },
+            Self::ServerName => match rustls::pki_types::ServerName::try_from(text) {
+                Ok(_) => Ok(()),
+                Err(_) => refuse("a DNS name or an IP address, without a port"),
             },
             Self::Socket => socket(text),
             Self::Status => match text.parse() {
@@ -257,7 +262,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        let table: [(Form, &[&str], &[&str]); 19] = [
+        let table: [(Form, &[&str], &[&str]); 20] = [
             (Form::CookieName, &["currency", "a.b"], &["", "a b", "a=b", "a;"]),
             (Form::FieldName, &["Accept-Language", "x"], &["", "a b", "a:", "\u{e9}"]),
             (
@@ -287,6 +292,11 @@ mod tests {
             (Form::Network, &["10.0.0.0/8", "::1/128"], &["10.0.0.1", "10.0.0.0/33", "all", ""]),
             (Form::PathGlob, &["/", "/a/**", "**/*.js", "{/a,/b}/*"], &["", "a", "*.js", "/a[", "/{a"]),
             (Form::RouteName, &["static", "a-1.b_c"], &["", "a b", "default", "\u{e9}"]),
+            (
+                Form::ServerName,
+                &["app.shop.svc", "10.0.0.1", "::1", "my_app"],
+                &["", "a:443", "https://a", "a b", "[::1]"],
+            ),
             (Form::Status, &["404", "503"], &["200", "4xx", "0404", ""]),
             (Form::Socket, &["0.0.0.0:0", "[::]:8080"], &["8080", ":8080", "localhost:8080", ""]),
         ];

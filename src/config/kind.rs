@@ -76,6 +76,7 @@ pub(super) enum Form {
     RemovableField,
     SettableField,
     RouteName,
+    ServerName,
     /// Never printed.
     Secret,
     Socket,

@@ -101,9 +101,9 @@ fn form_pattern(form: Form) -> Option<&'static str> {
         Form::Socket => r"[^\s]+:[0-9]+",
         Form::Status => "[345][0-9][0-9]",
         Form::Tag => r"[^\s,]+",
-        Form::Upstream => r"unix:.+|[^\s/]+:[0-9]+",
+        Form::Upstream => r"unix:.+|https://[^\s/]+|[^\s/]+:[0-9]+",
         Form::File | Form::Secret => ".+",
-        Form::Host => r"[^\s/@]+",
+        Form::Host | Form::ServerName => r"[^\s/@]+",
         Form::Any | Form::FieldValue | Form::Mapping | Form::HostGlob | Form::NameGlob => return None,
     })
 }

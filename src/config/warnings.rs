@@ -11,6 +11,7 @@ use super::source::Origin;
 use super::tree::{Node, Table, Value};
 use super::typed::{BudgetSource, Config};
 use crate::units::{ByteSize, Span};
+use crate::upstream::Trust;
 
 /// A pod's grace is 30 s unless it says otherwise; the last five are for what happens around us.
 const GRACE: Duration = Duration::from_secs(25);
@@ -22,6 +23,7 @@ pub(super) fn warnings(table: &Table, config: &Config) -> Vec<Problem> {
     let mut found = Vec::new();
     drain(table, config, &mut found);
     memory(table, config, &mut found);
+    trust(table, config, &mut found);
     personal(Settings(table).section("cache"), "cache", &mut found);
     let routes = table.tables("route");
     for (index, (route, _)) in routes.iter().enumerate() {
@@ -62,6 +64,24 @@ fn memory(table: &Table, config: &Config, found: &mut Vec<Problem>) {
     {
         let limit = ByteSize(limit).to_string();
         found.push(warn("memory.budget", node, Conflict::BudgetBeyondLimit { limit }));
+    }
+}
+
+fn trust(table: &Table, config: &Config, found: &mut Vec<Problem>) {
+    let without = ["server_name", "ca", "client_certificate"].iter().find_map(|name| {
+        let key = format!("upstream.tls.{name}");
+        table.at(&key).filter(|_| config.upstream.tls.is_none()).map(|node| (key, node))
+    });
+    if let Some((key, node)) = without {
+        found.push(warn(&key, node, Conflict::TlsWithoutHttps));
+    }
+    let (key, danger) = match config.upstream.tls.as_ref().map(|tls| tls.trust) {
+        Some(Trust::AnyCertificate) => ("upstream.tls.dangerously_accept_any_certificate", Conflict::AnyCertificate),
+        Some(Trust::AnyName) => ("upstream.tls.dangerously_accept_any_name", Conflict::AnyName),
+        Some(Trust::Verified) | None => return,
+    };
+    if let Some(node) = table.at(key) {
+        found.push(warn(key, node, danger));
     }
 }
 

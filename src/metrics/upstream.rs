@@ -83,10 +83,10 @@ impl UpstreamMeters {
         self.ejected.set(i64::try_from(ejected).unwrap_or(i64::MAX));
     }
 
-    /// An address failed so often that it is left alone.
-    pub fn ejected(&self, address: &dyn fmt::Display) {
+    /// An address failed so often that it is left alone; the last time for this `cause`.
+    pub fn ejected(&self, address: &dyn fmt::Display, cause: &dyn fmt::Display) {
         self.ejections.inc();
-        tracing::warn!(%address, "the app keeps failing: it is left alone, but for a trial now and then");
+        tracing::warn!(%address, %cause, "the app keeps failing: it is left alone, but for a trial now and then");
     }
 
     /// It answers again.

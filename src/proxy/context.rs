@@ -1,6 +1,5 @@
 //! What is known of one request while it passes: filled phase by phase, read at the end.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -17,7 +16,7 @@ use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Limit, Phases, Reused};
 use crate::negotiate::SkipReason;
 use crate::policy::NotStored;
-use crate::upstream::{Deadline, Place};
+use crate::upstream::{Deadline, Place, Wire};
 
 /// The state of one request.
 pub struct Context {
@@ -50,8 +49,8 @@ pub struct Context {
 /// The exchange with the app.
 #[derive(Default)]
 pub struct App {
-    /// The connection; only valid while the answer comes in.
-    pub socket: Option<RawFd>,
+    /// The connection, where it is this exchange's alone.
+    pub wire: Option<Wire>,
     pub reused: Option<Reused>,
     pub tries: usize,
     /// Where it was asked.

@@ -5,7 +5,6 @@
 //! makes a validator. Which coding, or none, was decided before ([`crate::negotiate`]).
 
 use std::any::Any;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::encode::{
 use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
 use crate::metrics::Transcoding;
-use crate::upstream::is_drained;
+use crate::upstream::Wire;
 
 use super::edit::apply_to;
 use super::turn::Turns;
@@ -45,7 +44,7 @@ pub struct Job {
     pub head: Vec<Edit>,
     pub flush: FlushRule,
     /// The connection to the app, to see whether it has more to read.
-    pub socket: Option<RawFd>,
+    pub wire: Option<Wire>,
     /// Where the cache reads length and digest of the identity bytes.
     pub facts: Option<Arc<BodyFacts>>,
 }
@@ -69,7 +68,7 @@ struct Running {
     work: Work,
     head: Vec<Edit>,
     flush: FlushRule,
-    socket: Option<RawFd>,
+    wire: Option<Wire>,
     turns: Arc<Turns>,
     identity: Identity,
     received: u64,
@@ -104,7 +103,7 @@ impl Encoding {
             work: Work::new(encoder, job.source, job.decoder, job.keeps)?,
             head: job.head,
             flush: job.flush,
-            socket: job.socket,
+            wire: job.wire,
             turns: self.turns.clone(),
             identity: Identity { facts: job.facts, digest: blake3::Hasher::new(), length: 0 },
             received: 0,
@@ -279,7 +278,7 @@ impl Running {
 
     fn flushes(&self) -> bool {
         let asks = self.flush == FlushRule::WhenDrained;
-        self.flush.due(asks && self.socket.is_none_or(is_drained))
+        self.flush.due(asks && self.wire.is_none_or(Wire::is_drained))
     }
 }
 

@@ -31,6 +31,7 @@ impl Failure {
         }
         match (error.esource(), error.etype()) {
             (_, ErrorType::HTTPStatus(status)) => Self::Refused(*status),
+            (ErrorSource::Upstream, _) if is_of_tls(error) => Self::Upstream(UpstreamError::Tls),
             (ErrorSource::Upstream, kind) => Self::Upstream(upstream(kind)),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Self::Refused(400),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::Refused(408),
@@ -77,7 +78,8 @@ impl Failure {
             Self::Shed(Shed::AppDown) => "The app does not answer at the moment.\n",
             Self::Shed(_) => "The app has more to do than it can at the moment.\n",
             Self::Upstream(UpstreamError::Refused) => "vacpack could not reach the app: it refused the connection.\n",
-            Self::Upstream(UpstreamError::Connect | UpstreamError::Tls) => "vacpack could not reach the app.\n",
+            Self::Upstream(UpstreamError::Connect) => "vacpack could not reach the app.\n",
+            Self::Upstream(UpstreamError::Tls) => "vacpack and the app do not agree on TLS.\n",
             Self::Upstream(UpstreamError::Timeout) => "The app did not answer in time.\n",
             Self::Upstream(UpstreamError::Closed) => "The app closed the connection before it answered.\n",
             Self::Upstream(UpstreamError::Protocol) => "What the app answered is not HTTP.\n",
@@ -98,6 +100,12 @@ pub fn limit_of(error: &Error, answered: bool) -> Option<Limit> {
         (ErrorSource::Downstream, WriteTimedout) => Some(Limit::WriteTime),
         _ => None,
     }
+}
+
+/// RFC 8446, section 4.4.2.4: an app that does not like our certificate says so only after the handshake, as we see it.
+fn is_of_tls(error: &Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    io.is_some_and(|cause| cause.is::<rustls::Error>())
 }
 
 fn upstream(kind: &ErrorType) -> UpstreamError {

@@ -171,7 +171,7 @@ fn job(
             _ => negotiate::coded_head(facts.headers, coding.unwrap_or(Coding::Identity), head.revision),
         },
         flush: if coding.is_some() { flush } else { FlushRule::Never },
-        socket: context.app.socket,
+        wire: context.app.wire,
         facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),
     }
 }

@@ -300,7 +300,7 @@ impl ProxyHttp for Proxy {
         }
         context.app.asked = Some(now);
         context.app.reused = Some(if reused { Reused::Yes } else { Reused::No });
-        context.app.socket = (socket >= 0).then_some(socket);
+        context.app.wire = self.parts.upstream.wire(socket);
         let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
         context.app.deadline = if websocket { None } else { self.parts.upstream.deadline(socket) };
         Ok(())
@@ -430,7 +430,7 @@ impl ProxyHttp for Proxy {
         let again = self.may_try_again(context);
         error.set_retry(again);
         self.count_failure(&error, again);
-        self.note_failure(again, context);
+        self.note_failure(&error, again, context);
         error
     }
 
@@ -460,7 +460,7 @@ impl ProxyHttp for Proxy {
                 && !reused
                 && matches!(Failure::of(&error), Failure::Upstream(UpstreamError::Closed | UpstreamError::Timeout))
             {
-                self.note_failure(again, context);
+                self.note_failure(&error, again, context);
             }
         }
         error

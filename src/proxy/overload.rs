@@ -61,14 +61,14 @@ impl Proxy {
     }
 
     /// An attempt got no answer. One that is made again at the same address is not counted twice.
-    pub(super) fn note_failure(&self, again: bool, context: &Context) {
+    pub(super) fn note_failure(&self, error: &Error, again: bool, context: &Context) {
         let (addresses, meters) = (self.parts.upstream.addresses(), &self.parts.metrics.upstream);
         let Some(address) = context.app.address.as_ref().filter(|_| !again || addresses.are_several()) else {
             return;
         };
         if addresses.failed(address, Instant::now()) {
             meters.addresses(addresses.count());
-            meters.ejected(address);
+            meters.ejected(address, error);
         }
     }
 

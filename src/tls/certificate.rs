@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,9 +23,10 @@ const PAIRS: [(&str, &str); 2] = [("tls.crt", "tls.key"), ("fullchain.pem", "pri
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// A certificate that can be served.
-#[derive(Debug)]
 pub struct Certificate {
     pub key: Arc<CertifiedKey>,
+    /// The private key as it was read.
+    pub secret: Vec<u8>,
     /// The DNS names it is for, lower-case; one may begin with `*.`.
     pub names: Vec<String>,
     pub expires: SystemTime,
@@ -59,13 +61,14 @@ impl Pem {
         let chain = certificates(&self.chain)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| "there is no private key in it".to_owned())?;
         let (names, expires) = read_leaf(&chain[0])?;
+        let secret = key.secret_der().to_vec();
         let key = provider.key_provider.load_private_key(key);
         let key = CertifiedKey::new(chain, key.map_err(|error| format!("its private key cannot be used: {error}"))?);
         match key.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(_) => return Err("its private key belongs to another certificate".to_owned()),
         }
-        Ok(Certificate { key: Arc::new(key), names, expires })
+        Ok(Certificate { key: Arc::new(key), secret, names, expires })
     }
 }
 
@@ -77,6 +80,17 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> 
         Ok(_) => Err("there is no certificate in it".to_owned()),
         Err(error) => Err(format!("it is not PEM: {error}")),
     }
+}
+
+/// Those who sign certificates: all of a file, at least one, each of them of use.
+pub fn authorities(pem: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
+    let (mut roots, all) = (RootCertStore::empty(), certificates(pem)?);
+    for certificate in &all {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| format!("a certificate in it is broken: {error}"))?;
+        read_leaf(certificate)?;
+    }
+    Ok((roots, all))
 }
 
 /// The names in a certificate, and its end. RFC 9110, section 4.3.4: the subject's common name is none of them.

@@ -1,4 +1,5 @@
-//! TLS towards clients: the listener's certificates, which of them a client is shown, and how new ones take over.
+//! TLS towards clients: the listener's certificates, which of them a client is shown, and how new ones take over. What is
+//! in a PEM file is read here for both sides; TLS towards the app is [`upstream`](crate::upstream)'s.
 //!
 //! The platform can serve TLS by itself, but only with what it was given at start, and it panics over a certificate that
 //! it cannot read. So the connection is taken as it is and secured here, by rustls through the platform's own acceptor:
@@ -29,11 +30,13 @@ use pingora::protocols::tls::TlsStream;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use sources::{Fingerprint, Sources};
+pub(crate) use certificate::{Pem, authorities, read_file};
+use sources::Sources;
+pub(crate) use sources::{Fingerprint, refuse};
 
 /// How often the files are read. They are small, and a new certificate should be in use when its `kubectl apply` returns,
 /// or soon after.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What the operator wants of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +188,7 @@ impl Current {
 }
 
 /// Why a file is of no use.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
     key: &'static str,
     path: PathBuf,

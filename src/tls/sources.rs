@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use super::certificate::{Pem, certificates, read_file};
+use super::certificate::{Pem, authorities, read_file};
 use super::choice::Certificates;
 use super::{Config, TlsError};
 
@@ -27,6 +26,21 @@ pub struct Sources {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    /// Of these files' content.
+    pub fn of<'a>(files: impl Iterator<Item = &'a Vec<u8>>) -> Self {
+        let mut digest = blake3::Hasher::new();
+        for file in files {
+            digest.update(&(file.len() as u64).to_le_bytes()).update(file);
+        }
+        Self(*digest.finalize().as_bytes())
+    }
+
+    /// A part of it.
+    pub fn short(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Of files that cannot be read: as long as they cannot for the same reason, nothing is new.
     pub fn of_error(error: &TlsError) -> Self {
         Self(*blake3::hash(error.to_string().as_bytes()).as_bytes())
@@ -50,12 +64,8 @@ impl Sources {
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut digest = blake3::Hasher::new();
         let ca = self.client_ca.iter().map(|(_, pem)| pem);
-        for part in self.pairs.iter().flat_map(|(_, pem)| [&pem.chain, &pem.key]).chain(ca) {
-            digest.update(&(part.len() as u64).to_le_bytes()).update(part);
-        }
-        Fingerprint(*digest.finalize().as_bytes())
+        Fingerprint::of(self.pairs.iter().flat_map(|(_, pem)| [&pem.chain, &pem.key]).chain(ca))
     }
 
     pub fn certificates(&self, provider: &CryptoProvider) -> Result<Certificates, TlsError> {
@@ -73,11 +83,7 @@ impl Sources {
         let Some((path, pem)) = &self.client_ca else {
             return Ok(None);
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(pem).map_err(|why| refuse(CLIENT_CA, path, why))? {
-            let added = roots.add(certificate);
-            added.map_err(|error| refuse(CLIENT_CA, path, format!("a certificate in it is broken: {error}")))?;
-        }
+        let (roots, _) = authorities(pem).map_err(|why| refuse(CLIENT_CA, path, why))?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
         match verifier.build() {
             Ok(verifier) => Ok(Some(verifier)),
@@ -86,6 +92,6 @@ impl Sources {
     }
 }
 
-fn refuse(key: &'static str, path: &std::path::Path, why: String) -> TlsError {
+pub fn refuse(key: &'static str, path: &std::path::Path, why: String) -> TlsError {
     TlsError { key, path: path.to_owned(), why }
 }

@@ -155,7 +155,7 @@ struct Name {
 impl Name {
     fn resolve(address: &Address, lookup: Lookup) -> Result<Self, ResolveError> {
         match address {
-            Address::Tcp { host, port } => {
+            Address::Tcp { host, port, .. } => {
                 let none = |why: String| ResolveError::Name(host.clone(), why);
                 let known = lookup(host, *port).map_err(|error| none(error.to_string()))?;
                 if known.is_empty() {

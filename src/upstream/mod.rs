@@ -2,21 +2,23 @@
 //!
 //! Owns the peer that pingora connects to, with every timeout set: the platform's own default for each of them is
 //! "for ever". Decides nothing about what is asked, only whether and where: [`admission`] says how much the app is given,
-//! [`addresses`] where it is, [`breaker`] when it is left alone. A WebSocket handshake takes the connector of [`websocket`].
+//! [`addresses`] where it is, [`breaker`] when it is left alone, [`tls`] whom we take for it. A WebSocket handshake takes the
+//! connector of [`websocket`].
 
 mod addresses;
 mod admission;
 mod breaker;
 mod deadline;
+mod peer;
 mod places;
 mod probe;
 mod socket;
+mod tls;
 mod websocket;
 
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pingora::protocols::l4::socket::SocketAddr;
@@ -27,9 +29,14 @@ pub use addresses::Addresses;
 pub use admission::Limits;
 pub use breaker::Rules as BreakerRules;
 pub use deadline::{Deadline, Passed};
+use peer::Peers;
+pub use peer::Purpose;
 pub use places::{Place, Places};
-pub use socket::{duplicate, is_drained};
-use websocket::PatientConnector;
+pub use socket::{Wire, duplicate};
+use tls::Tls;
+pub use tls::{Config as TlsConfig, Trust};
+
+use crate::tls::TlsError;
 
 /// Where the app listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +45,24 @@ pub enum Address {
     Tcp {
         host: String,
         port: u16,
+        tls: bool,
     },
     Unix(PathBuf),
+}
+
+impl Address {
+    /// As a request names it (RFC 9110, section 7.2).
+    pub fn authority(&self) -> String {
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => format!("{host}:{port}"),
+            Self::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    pub fn is_secured(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
+    }
 }
 
 /// How the app is reached.
@@ -48,6 +71,8 @@ pub struct Config {
     pub address: Address,
     /// Further addresses of the same app.
     pub also: Vec<Address>,
+    /// None where it is reached without.
+    pub tls: Option<TlsConfig>,
     /// How often names are looked up again.
     pub resolve_every: Duration,
     /// What is asked for to know whether the app is ready, and how often.
@@ -76,42 +101,24 @@ pub struct Config {
     pub admission: Limits,
 }
 
-/// Connections of one group are pooled together. WebSockets have their own connector; a retry must not meet another
-/// connection that the app closed with the first, so each is a group of its own.
-const WEBSOCKET_GROUP: u64 = 1;
-const FIRST_RETRY_GROUP: u64 = 2;
-
-/// A retry's own connection is not kept: it belongs to no pool that anybody asks.
-const NOT_KEPT: Duration = Duration::from_millis(1);
-
-/// What a connection is wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    Request,
-    /// The first try met a connection that was closed: this one is new.
-    Retry,
-    WebSocket,
-}
-
-/// A tunnel may be silent for hours: its ends, not we, decide when it is over.
-const TUNNEL_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The app's addresses, with its timeouts.
 #[derive(Clone)]
 pub struct Upstream {
     config: Arc<Config>,
     addresses: Arc<Addresses>,
-    retry_groups: Arc<AtomicU64>,
+    peers: Arc<Peers>,
 }
 
 impl Upstream {
     /// Every name has to have an address at the start.
     pub fn resolve(config: Config) -> Result<Self, ResolveError> {
         let all: Vec<Address> = std::iter::once(&config.address).chain(&config.also).cloned().collect();
-        let probe = config.ready_path.as_ref().map(|path| probe::of(&config.address, path));
+        let config = Arc::new(config);
+        let tls = config.tls.clone().map(Tls::load).transpose().map_err(ResolveError::Tls)?;
+        let peers = Arc::new(Peers::new(config.clone(), tls));
+        let probe = config.ready_path.as_ref().map(|path| probe::of(&config.address, path, peers.clone()));
         let addresses = Addresses::resolve(&all, config.breaker, probe.transpose()?)?;
-        let retry_groups = Arc::new(AtomicU64::new(FIRST_RETRY_GROUP));
-        Ok(Self { config: Arc::new(config), addresses: Arc::new(addresses), retry_groups })
+        Ok(Self { config, addresses: Arc::new(addresses), peers })
     }
 
     /// Where the app is, and how it is there.
@@ -138,32 +145,19 @@ impl Upstream {
 
     /// The peer for one request, or for one more try of it.
     pub fn peer(&self, address: &SocketAddr, purpose: Purpose) -> pingora::Result<Box<HttpPeer>> {
-        let mut peer = match address {
-            SocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
-            SocketAddr::Unix(address) => {
-                let path = address.as_pathname().and_then(|path| path.to_str()).unwrap_or_default();
-                HttpPeer::new_uds(path, false, String::new())?
-            }
-        };
-        let options = &mut peer.options;
-        options.connection_timeout = Some(self.config.connect_timeout);
-        options.total_connection_timeout = Some(self.config.connect_timeout);
-        options.read_timeout = Some(self.config.read_timeout);
-        options.write_timeout = Some(self.config.write_timeout);
-        options.idle_timeout = Some(self.config.idle_timeout);
-        match purpose {
-            Purpose::Request => {}
-            Purpose::Retry => {
-                options.idle_timeout = Some(NOT_KEPT);
-                peer.group_key = self.retry_groups.fetch_add(1, Ordering::Relaxed);
-            }
-            Purpose::WebSocket => {
-                options.read_timeout = Some(TUNNEL_IDLE);
-                options.custom_l4 = Some(Arc::new(PatientConnector));
-                peer.group_key = WEBSOCKET_GROUP;
-            }
+        self.peers.at(address, purpose)
+    }
+
+    /// A connection to the app, to look at.
+    pub fn wire(&self, socket: RawFd) -> Option<Wire> {
+        (socket >= 0).then_some(Wire { socket, secured: self.config.tls.is_some() })
+    }
+
+    /// Looks at the files that TLS towards the app takes, again and again.
+    pub async fn follow_files(self) {
+        if let Some(tls) = &self.peers.tls {
+            tls.follow().await;
         }
-        Ok(Box::new(peer))
     }
 
     /// The timers of one exchange on a connection to the app, where there are any beside the platform's own.
@@ -184,6 +178,7 @@ pub enum ResolveError {
     Name(String, String),
     Path(PathBuf),
     Probe(String),
+    Tls(TlsError),
 }
 
 impl std::fmt::Display for ResolveError {
@@ -191,6 +186,7 @@ impl std::fmt::Display for ResolveError {
         match self {
             Self::Name(address, why) => write!(f, "cannot resolve {address} (upstream.address): {why}"),
             Self::Probe(path) => write!(f, "{path} cannot be asked for (upstream.ready_path)"),
+            Self::Tls(error) => error.fmt(f),
             Self::Path(path) => write!(f, "upstream.address unix:{} is not UTF-8, or too long", path.display()),
         }
     }

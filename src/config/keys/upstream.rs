@@ -15,12 +15,45 @@ const BREAKER: &[Key] = &[
     Key::new("pause", TIMEOUT, r#""500ms""#, "For how long; then one request each pause tries it again."),
 ];
 
+const TLS: &[Key] = &[
+    Key::optional(
+        "server_name",
+        Kind::Text(Form::ServerName),
+        r#""app.shop.svc""#,
+        "The name that the app's certificate is for, asked for in the handshake; otherwise the host of `address`.",
+    ),
+    Key::optional(
+        "ca",
+        Kind::Text(Form::File),
+        r#""/run/secrets/app/ca.crt""#,
+        "A file of certificates, one of which has signed the app's; otherwise the system's. Changes are seen.",
+    ),
+    Key::optional(
+        "client_certificate",
+        Kind::Text(Form::File),
+        r#""/run/secrets/vacpack""#,
+        "What the app is shown if it asks: a directory or a file, as in `listen.tls.certificates`. Changes are seen.",
+    ),
+    Key::new(
+        "dangerously_accept_any_name",
+        Kind::Bool,
+        "false",
+        "Take whoever has any certificate of a known signer for the app: all who are in its cluster may be.",
+    ),
+    Key::new(
+        "dangerously_accept_any_certificate",
+        Kind::Bool,
+        "false",
+        "Take whoever answers for the app: encryption without knowing with whom. For a first look, not for a secret.",
+    ),
+];
+
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "address",
         Kind::Text(Form::Upstream),
         r#""127.0.0.1:3000""#,
-        "Where the app listens: \"host:port\", or \"unix:/run/app.sock\".",
+        "Where the app listens: \"host:port\", \"https://host:port\", or \"unix:/run/app.sock\".",
     ),
     Key::new(
         "also",
@@ -29,6 +62,7 @@ pub(super) const KEYS: &[Key] = &[
         "More addresses of the same app; all of them, and all that a name has, are asked in turn.",
     )
     .example(r#"["10.0.0.2:3000"]"#),
+    Key::table("tls", TLS, "How the app is known, where `address` begins with https://."),
     Key::new("resolve_every", TIMEOUT, r#""10s""#, "How often names are looked up again."),
     Key::optional(
         "ready_path",
@@ -90,8 +124,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("queue_timeout", TIMEOUT, r#""2s""#, "How long a request waits before it is answered 503, or stale."),
     Key::new(
         "keepalive",
-        Kind::Integer { min: 0, max: 65_535 },
-        "128",
-        "How many idle connections to the app are kept.",
+        Kind::WordOr("auto", &Kind::Integer { min: 0, max: 65_535 }),
+        r#""auto""#,
+        "How many unused connections to the app are kept, for `idle_timeout`; \"auto\" is `max_requests`, so that each crowd leaves as many as it needed.",
     ),
 ];

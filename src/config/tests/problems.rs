@@ -109,6 +109,17 @@ fn one_mistake_at_a_time() {
         ("[listen]\nmax_body = \"none\"\n", "is no quantity", ""),
         ("[listen]\naddress = \"0.0.0.0:9901\"\n", "listen.address: the same port as admin.address", ""),
         ("[upstream]\naddress = \"localhost:8080\"\n", "the app's address is vacpack's own listen.address", ""),
+        (
+            "[upstream]\naddress = \"https://a\"\nalso = [\"a:3000\"]\n",
+            "upstream.also: some addresses of the app are reached with TLS",
+            "begin all of them with https://, or none",
+        ),
+        (
+            "[upstream]\naddress = \"https://a\"\nalso = [\"https://b\"]\n",
+            "no one name for all of them",
+            "write upstream.tls.server_name",
+        ),
+        ("[upstream.tls]\nserver_name = \"a:443\"\n", "expected a server name, got \"a:443\"", ""),
         ("[upstream]\naddress = \"127.0.0.1:9901\"\n", "the app's address is vacpack's own admin.address", ""),
         ("[log]\nlevel = \"warning\"\n", "expected one of \"error\"", ""),
         ("[log]\naccess.sample = 2\n", "2 is out of range, 0 to 1", ""),

@@ -1,6 +1,6 @@
 //! The stage of every test: a scripted origin, a whole vacpack on port 0, and strict clients.
 //!
-//! * [`Origin`] answers to the byte and remembers what it was asked;
+//! * [`Origin`] answers to the byte and remembers what it was asked; [`Terminator`] is TLS before it;
 //! * [`Vacpack`] runs in this process, [`binary`] is the built program;
 //! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2; [`tls`] has certificates for them;
 //! * [`decode`] reads bodies with programs that are not ours;
@@ -19,6 +19,7 @@ pub mod payload;
 mod response;
 mod self_test;
 mod socket;
+mod terminator;
 pub mod tls;
 pub mod vacpack;
 pub mod wait;
@@ -30,6 +31,7 @@ pub use h2c::H2Client;
 pub use metrics::Metrics;
 pub use origin::{Answer, Origin, Part, Seen};
 pub use response::Response;
+pub use terminator::Terminator;
 pub use vacpack::Vacpack;
 pub use wait::{Gate, together, until};
 pub use wire::Framing;

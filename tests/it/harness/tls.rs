@@ -5,7 +5,8 @@ use super::wait::DEADLINE;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -69,21 +70,40 @@ impl Authority {
 
     /// A client that trusts this authority alone, offers these protocols, and may have a certificate of its own.
     pub fn client(&self, protocols: &[&str], own: Option<&Pair>) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).expect("an authority");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.expect("versions").with_root_certificates(roots);
+        let builder = builder.expect("versions").with_root_certificates(self.roots());
         let mut config = match own {
             None => builder.with_no_client_auth(),
-            Some(pair) => {
-                let chain = vec![CertificateDer::from_pem_slice(pair.chain.as_bytes()).expect("a certificate")];
-                let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
-                builder.with_client_auth_cert(chain, key).expect("a pair")
-            }
+            Some(pair) => builder.with_client_auth_cert(vec![pair.der()], pair.secret()).expect("a pair"),
         };
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+
+    /// A server with a certificate for these names, that offers these protocols, and may ask its clients for certificates
+    /// that this authority has signed.
+    pub fn server(&self, names: &[&str], protocols: &[&str], asks: bool) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.expect("versions");
+        let builder = match asks {
+            false => builder.with_no_client_auth(),
+            true => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("an authority"))
+            }
+        };
+        let pair = self.issue(names);
+        let mut config = builder.with_single_cert(vec![pair.der()], pair.secret()).expect("a pair");
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("an authority");
+        roots
     }
 }
 
@@ -91,6 +111,10 @@ impl Pair {
     pub fn write(&self, directory: &Path) {
         std::fs::write(directory.join("tls.crt"), &self.chain).expect("a writable directory");
         std::fs::write(directory.join("tls.key"), &self.key).expect("a writable directory");
+    }
+
+    fn secret(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key")
     }
 
     /// The certificate itself.
