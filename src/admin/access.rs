@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use http::header::{AUTHORIZATION, FORWARDED, ORIGIN};
 use http::{HeaderMap, HeaderName, Uri};
 
@@ -30,6 +32,28 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
+    }
+}
+
+/// The token in force, which may be another one tomorrow.
+#[derive(Debug, Default)]
+pub struct Access(ArcSwapOption<Token>);
+
+impl Access {
+    pub fn new(token: Option<Token>) -> Self {
+        Self(ArcSwapOption::new(token.map(Arc::new)))
+    }
+
+    /// From now on this one.
+    pub fn follow(&self, token: Option<Token>) {
+        self.0.store(token.map(Arc::new));
+    }
+
+    /// The reason why a request may not change anything, if there is one, and what to do about it.
+    pub fn refuse(&self, peer: Peer, headers: &HeaderMap) -> Option<(Refusal, &'static str)> {
+        let token = self.0.load();
+        let refusal = authorise(peer, headers, token.as_deref()).err()?;
+        Some((refusal, refusal.advice(token.is_some())))
     }
 }
 
@@ -95,7 +119,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// May this request change something? A token that is sent decides alone, so that a typing error is noticed.
-pub fn authorise(peer: Peer, headers: &HeaderMap, token: Option<&Token>) -> Result<(), Refusal> {
+fn authorise(peer: Peer, headers: &HeaderMap, token: Option<&Token>) -> Result<(), Refusal> {
     if headers.contains_key(AUTHORIZATION) {
         let right = token.zip(bearer(headers)).is_some_and(|(token, given)| token.is(given));
         return if right { Ok(()) } else { Err(Refusal::WrongToken) };
@@ -184,6 +208,17 @@ mod tests {
         assert_eq!(from("127.0.0.1", &[("authorization", "Bearer s3cret")], None), Err(Refusal::WrongToken));
         let twice = [("authorization", "Bearer s3cret"), ("authorization", "Bearer other")];
         assert_eq!(from("127.0.0.1", &twice, token), Err(Refusal::WrongToken));
+    }
+
+    #[test]
+    fn a_new_token_replaces_the_old_one() {
+        let access = Access::new(Token::new("old"));
+        let refused = |given: &str| access.refuse(Peer::Unknown, &headers(&[("authorization", given)])).is_some();
+        assert_eq!((refused("Bearer old"), refused("Bearer new")), (false, true));
+        access.follow(Token::new("new"));
+        assert_eq!((refused("Bearer old"), refused("Bearer new")), (true, false));
+        access.follow(None);
+        assert_eq!((refused("Bearer old"), refused("Bearer new")), (true, true));
     }
 
     #[test]

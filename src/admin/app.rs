@@ -11,7 +11,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::services::listening::Service;
 use tokio::task;
 
-use super::access::{Peer, Token, authorise};
+use super::access::{Access, Peer};
 use super::drain;
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::explain::{self, Explain};
@@ -31,7 +31,7 @@ pub struct AdminApp {
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
     cache: Arc<dyn Purge>,
-    token: Option<Token>,
+    access: Arc<Access>,
     /// `None` where there is no proxy to ask.
     proxy: Option<Arc<dyn Explain>>,
     /// `None` where nothing is improved.
@@ -41,8 +41,8 @@ pub struct AdminApp {
 }
 
 impl AdminApp {
-    pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, token: Option<Token>) -> Self {
-        Self { metrics, lifecycle, cache, token, proxy: None, pause: None, reload: None }
+    pub fn new(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>, cache: Arc<dyn Purge>, access: Arc<Access>) -> Self {
+        Self { metrics, lifecycle, cache, access, proxy: None, pause: None, reload: None }
     }
 
     /// With a proxy that can say what it would do.
@@ -123,25 +123,30 @@ impl AdminApp {
         }
     }
 
+    /// The answer to somebody who may not change anything.
+    fn refuse(&self, session: &ServerSession, what: &'static str) -> Option<Reply> {
+        let peer = peer(session);
+        let (refusal, advice) = self.access.refuse(peer, &session.req_header().headers)?;
+        tracing::warn!(%peer, ?refusal, "{what} refused");
+        Some(reply::refusal(StatusCode::FORBIDDEN, advice))
+    }
+
     fn explain(&self, session: &ServerSession) -> Reply {
-        let (peer, request) = (peer(session), session.req_header());
-        if let Err(refusal) = authorise(peer, &request.headers, self.token.as_ref()) {
-            tracing::warn!(%peer, ?refusal, "explain refused");
-            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        if let Some(refused) = self.refuse(session, "explain") {
+            return refused;
         }
         match &self.proxy {
-            Some(proxy) => explain::run(&**proxy, request.uri.query().unwrap_or_default()),
+            Some(proxy) => explain::run(&**proxy, session.req_header().uri.query().unwrap_or_default()),
             None => reply::refusal(StatusCode::NOT_FOUND, "there is no proxy to ask"),
         }
     }
 
     async fn purge(&self, session: &mut ServerSession) -> Reply {
-        let peer = peer(session);
-        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
+        if let Some(refused) = self.refuse(session, "purge") {
             self.metrics.cache.purge(PurgeResult::Refused);
-            tracing::warn!(%peer, ?refusal, "purge refused");
-            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+            return refused;
         }
+        let peer = peer(session);
         let body = match read_body(session, purge::LONGEST_BODY).await {
             Ok(body) => body,
             Err(error) => return self.invalid_purge(error.status(), error.advice()),
@@ -157,30 +162,24 @@ impl AdminApp {
     }
 
     fn pause(&self, session: &ServerSession, on: bool) -> Reply {
-        let peer = peer(session);
-        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
-            tracing::warn!(%peer, ?refusal, "pause of improvement refused");
-            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        if let Some(refused) = self.refuse(session, "pause of improvement") {
+            return refused;
         }
-        improvement::run(self.pause.as_deref(), on, peer, &self.metrics)
+        improvement::run(self.pause.as_deref(), on, peer(session), &self.metrics)
     }
 
     async fn reload(&self, session: &ServerSession) -> Reply {
-        let peer = peer(session);
-        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
-            tracing::warn!(%peer, ?refusal, "reload refused");
-            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        if let Some(refused) = self.refuse(session, "reload") {
+            return refused;
         }
         reload::run(self.reload.clone()).await
     }
 
     fn drain(&self, session: &ServerSession) -> Reply {
-        let peer = peer(session);
-        if let Err(refusal) = authorise(peer, &session.req_header().headers, self.token.as_ref()) {
-            tracing::warn!(%peer, ?refusal, "drain refused");
-            return reply::refusal(StatusCode::FORBIDDEN, refusal.advice(self.token.is_some()));
+        if let Some(refused) = self.refuse(session, "drain") {
+            return refused;
         }
-        drain::run(&self.lifecycle, peer)
+        drain::run(&self.lifecycle, peer(session))
     }
 
     fn invalid_purge(&self, status: StatusCode, message: &str) -> Reply {

@@ -19,7 +19,7 @@ mod query;
 pub mod reload;
 mod reply;
 
-pub use access::Token;
+pub use access::{Access, Token};
 pub use app::AdminApp;
 pub use explain::Explain;
 pub use improvement::Pause;

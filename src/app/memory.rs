@@ -1,6 +1,7 @@
 //! One budget, three takers: what encoders, fills and the cache may each hold, so that together they never pass it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::encode::Budget;
 use crate::metrics::MemoryGauges;
@@ -35,13 +36,25 @@ impl Shares {
 
 /// The books, as the metrics see them.
 pub struct Books {
-    pub budget: u64,
-    pub encoders: Arc<Budget>,
+    budget: AtomicU64,
+    encoders: Arc<Budget>,
+}
+
+impl Books {
+    pub fn new(budget: u64, encoders: Arc<Budget>) -> Self {
+        Self { budget: AtomicU64::new(budget), encoders }
+    }
+
+    /// Another budget from now on.
+    pub fn resize(&self, budget: u64, shares: Shares) {
+        self.budget.store(budget, Ordering::Relaxed);
+        self.encoders.resize(shares.encoders);
+    }
 }
 
 impl MemoryGauges for Books {
     fn budget(&self) -> u64 {
-        self.budget
+        self.budget.load(Ordering::Relaxed)
     }
 
     fn encoders_held(&self) -> u64 {

@@ -33,7 +33,7 @@ use pingora::services::listening::Service;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::admin::{AdminApp, Lifecycle, Pause};
+use crate::admin::{Access, AdminApp, Lifecycle, Pause};
 use crate::cache::{Improver, Limits, Memory};
 use crate::config::{Config, Loaded, Runtime as RuntimeConfig};
 use crate::encode::{Budget, Pressure};
@@ -52,7 +52,7 @@ use explain::Explainer;
 use follow::Watch;
 use memory::{Books, Shares};
 pub use reload::Reading;
-use reload::{Reloader, Started};
+use reload::{Reloader, Started, Subjects};
 
 /// How many resources the predictor remembers as not worth a lock, in each of its shards.
 const PREDICTOR_SHARD: usize = 2048;
@@ -112,15 +112,13 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let lifecycle = Arc::new(Lifecycle::default());
 
     let encoders = Arc::new(Budget::new(shares(&config).encoders));
-    metrics.watch_memory(Arc::new(Books { budget: config.memory.budget, encoders: encoders.clone() }));
+    let books = Arc::new(Books::new(config.memory.budget, encoders.clone()));
+    metrics.watch_memory(books.clone());
     let limits = limits(&config);
     // The platform wants these for the life of the process, so they are given it.
     let memory = Memory::new(limits, encoders.clone(), Arc::new(Counted::new(metrics.clone())));
-    let memory = memory.with_most_waiters(config.cache.max_waiters);
-    let memory: &'static Memory = Box::leak(Box::new(match config.improve {
-        Some(improve) => memory.improving(improve),
-        None => memory,
-    }));
+    memory.allow_waiters(config.cache.max_waiters);
+    let memory: &'static Memory = Box::leak(Box::new(memory.improving(config.improve)));
     let predictor: &'static Memorable = Box::leak(Box::new(Memorable::new(PREDICTOR_SHARD, memory)));
     metrics.watch_cache(Arc::new(Occupancy(memory)));
     let pause = Arc::new(Pause::default());
@@ -168,11 +166,12 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let connections = Connections::new(proxy, limits, tls.clone(), trusted, metrics.clone(), lifecycle.leaving());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
-    let token = config.admin.token;
+    let access = Arc::new(Access::new(config.admin.token));
     let drain = Arc::new(ArcSwap::from_pointee(config.runtime));
-    let reloader = started.map(|started| Arc::new(Reloader::new(started, parts.clone(), drain.clone())));
-    let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, token).explaining(Arc::new(Explainer(parts)));
-    let app = if improver.is_some() { app.pausing(pause) } else { app };
+    let subjects = Subjects { parts: parts.clone(), books, access: access.clone(), drain: drain.clone() };
+    let reloader = started.map(|started| Arc::new(Reloader::new(started, subjects)));
+    let app = AdminApp::new(metrics.clone(), lifecycle.clone(), purge, access);
+    let app = app.explaining(Arc::new(Explainer(parts))).pausing(pause);
     let app = match &reloader {
         Some(reloader) => app.reloading(reloader.clone()),
         None => app,

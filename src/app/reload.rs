@@ -4,6 +4,8 @@
 //! swapped. Requests in flight keep the ruleset they began with; a wrong file leaves everything as it is, the process
 //! ready, and every problem in the log.
 //!
+//! What is stored moves into another capacity beside the traffic, so that the answer to who asked comes after that.
+//!
 //! Some keys are read at start alone: sockets, threads, where the app is and how it is asked, the shape of histograms.
 //! They are marked in the list of keys, and while the file asks for others than those of the start a gauge and the log
 //! say which.
@@ -15,9 +17,10 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::ruleset;
-use crate::admin::Reload;
+use super::memory::Books;
+use super::{limits, ruleset, shares};
 use crate::admin::reload::{Applied, Reason, Refused};
+use crate::admin::{Access, Reload};
 use crate::config::{self, Config, Effective, Fingerprint, LoadError, Loaded, Runtime};
 use crate::metrics::Metrics;
 use crate::metrics::log::Log;
@@ -35,12 +38,19 @@ pub struct Reloader {
     reading: Reading,
     /// What the process was started with.
     started: Effective,
-    parts: Arc<Parts>,
+    subjects: Subjects,
     metrics: Arc<Metrics>,
-    drain: Arc<ArcSwap<Runtime>>,
     log: Arc<Log>,
     /// The file as it was last read, right or wrong. Locked while one is put in force: one after the other.
     seen: Mutex<Option<Fingerprint>>,
+}
+
+/// What changes.
+pub struct Subjects {
+    pub parts: Arc<Parts>,
+    pub books: Arc<Books>,
+    pub access: Arc<Access>,
+    pub drain: Arc<ArcSwap<Runtime>>,
 }
 
 /// What the start leaves to a reloader.
@@ -52,10 +62,10 @@ pub struct Started {
 }
 
 impl Reloader {
-    pub fn new(started: Started, parts: Arc<Parts>, drain: Arc<ArcSwap<Runtime>>) -> Self {
+    pub fn new(started: Started, subjects: Subjects) -> Self {
         let Started { effective, fingerprint, reading, log } = started;
-        let metrics = parts.metrics.clone();
-        Self { reading, started: effective, parts, metrics, drain, log, seen: Mutex::new(fingerprint) }
+        let metrics = subjects.parts.metrics.clone();
+        Self { reading, started: effective, subjects, metrics, log, seen: Mutex::new(fingerprint) }
     }
 
     pub fn file(&self) -> Option<&Path> {
@@ -82,9 +92,15 @@ impl Reloader {
 
     /// Nothing here can.
     fn apply(&self, config: &Config) {
-        self.parts.rules.store(Arc::new(ruleset(config, &self.metrics)));
-        self.drain.store(Arc::new(config.runtime.clone()));
+        let Subjects { parts, books, access, drain } = &self.subjects;
+        parts.rules.store(Arc::new(ruleset(config, &self.metrics)));
+        access.follow(config.admin.token.clone());
+        drain.store(Arc::new(config.runtime.clone()));
         self.log.set(config.log.level);
+        parts.memory.improve(config.improve);
+        parts.memory.allow_waiters(config.cache.max_waiters);
+        books.resize(config.memory.budget, shares(config));
+        parts.memory.resize(limits(config));
     }
 }
 

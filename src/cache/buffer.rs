@@ -23,12 +23,17 @@ const LEAST: usize = 4 * 1024;
 #[derive(Debug)]
 pub struct FillBudget {
     held: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
 }
 
 impl FillBudget {
     pub fn new(limit: u64) -> Self {
-        Self { held: AtomicU64::new(0), limit }
+        Self { held: AtomicU64::new(0), limit: AtomicU64::new(limit) }
+    }
+
+    /// What is held above a smaller limit is given back by and by.
+    pub fn resize(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     pub fn held(&self) -> u64 {
@@ -36,11 +41,9 @@ impl FillBudget {
     }
 
     fn reserve(&self, bytes: u64) -> bool {
-        self.held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                held.checked_add(bytes).filter(|sum| *sum <= self.limit)
-            })
-            .is_ok()
+        let limit = self.limit.load(Ordering::Relaxed);
+        let within = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= limit);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
     /// Counted, never refused: the copy at the end, whose pieces go as it is made; and a chunk of a relayed body, whose

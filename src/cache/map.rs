@@ -1,27 +1,44 @@
-//! The map: resources by key, bounded by weight, each with its own time to live.
+//! The map: resources by key, in one [`Space`], or for a while in two.
 //!
-//! moka decides what stays (TinyLFU) and when it expires; what is *held* is counted here, byte by byte, from the moment
-//! a value enters to the moment the map lets go of it, so that the gauge and the limit mean memory and not intent.
+//! A capacity is for the life of a moka cache. Another one is another space, into which the resources move while both are
+//! in use: [`super::moving`].
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use moka::notification::RemovalCause;
+use arc_swap::ArcSwap;
 use moka::ops::compute::{CompResult, Op};
-use moka::sync::Cache;
+use parking_lot::{Mutex, RwLock};
 
-use super::events::{Events, EvictionCause};
+use super::events::Events;
 use super::key::ResourceKey;
 use super::resource::Resource;
-use super::tagged::Tagged;
+use super::space::{Held, Space};
 
 /// Resources by key.
 pub struct Map {
-    cache: Cache<ResourceKey, Arc<Resource>, Seeded>,
-    held: Arc<Held>,
-    capacity: u64,
+    pub(super) spaces: ArcSwap<Spaces>,
+    /// Shared by every change; taken alone for the moment in which other spaces take over, or all are cleared. Whoever
+    /// changes something knows where it is.
+    pub(super) settled: RwLock<()>,
+    /// Held by who moves everything.
+    pub(super) moving: Mutex<()>,
+    pub(super) events: Arc<dyn Events>,
+}
+
+/// Where resources are.
+pub struct Spaces {
+    pub current: Space,
+    /// What has not moved yet. Nothing enters it any more.
+    pub former: Option<Space>,
+}
+
+impl Spaces {
+    /// In the order in which a resource is in them.
+    pub fn all(&self) -> impl Iterator<Item = &Space> {
+        self.former.iter().chain([&self.current])
+    }
 }
 
 /// What becomes of a resource.
@@ -33,173 +50,104 @@ pub enum Change {
 
 impl Map {
     pub fn new(capacity: u64, events: Arc<dyn Events>) -> Self {
-        let held = Arc::new(Held::default());
-        let counted = held.clone();
-        let cache = Cache::builder()
-            .max_capacity(capacity)
-            .weigher(|_, resource: &Arc<Resource>| u32::try_from(resource.weight()).unwrap_or(u32::MAX))
-            .expire_after(Retention)
-            .eviction_listener(move |key, resource, cause| {
-                counted.subtract(&key, &resource);
-                if let Some(cause) = eviction(cause) {
-                    events.evicted(cause, resource.weight());
-                }
-            })
-            .build_with_hasher(Seeded::default());
-        Self { cache, held, capacity }
+        let spaces = Spaces { current: Space::new(capacity, events.clone()), former: None };
+        Self { spaces: ArcSwap::from_pointee(spaces), settled: RwLock::default(), moving: Mutex::default(), events }
+    }
+
+    pub fn capacity(&self) -> u64 {
+        self.spaces.load().current.capacity
     }
 
     pub fn get(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
-        self.cache.get(key)
+        let spaces = self.spaces.load();
+        spaces.current.cache.get(key).or_else(|| {
+            // It may move between the two looks.
+            let former = spaces.former.as_ref()?.cache.get(key);
+            former.or_else(|| spaces.current.cache.get(key))
+        })
     }
 
     /// Resources that carry a tag.
     pub fn carriers(&self, tag: &str) -> Vec<ResourceKey> {
-        self.held.tagged.carriers(tag)
+        self.found(|space| space.held.tagged.carriers(tag))
     }
 
     /// Resources of which `covered` is true: a walk over all of them, beside everything else that goes on.
     pub fn keys_of(&self, covered: impl Fn(&ResourceKey, &Resource) -> bool) -> Vec<ResourceKey> {
-        self.cache.iter().filter(|(key, resource)| covered(key, resource)).map(|(key, _)| *key).collect()
+        self.found(|space| {
+            let all = space.cache.iter();
+            all.filter(|(key, resource)| covered(key, resource)).map(|(key, _)| *key).collect()
+        })
+    }
+
+    /// What is found in all spaces. What moves meanwhile is met where it was or where it is, or in both; where another
+    /// space was made meanwhile, that is looked at too.
+    fn found(&self, look: impl Fn(&Space) -> Vec<ResourceKey>) -> Vec<ResourceKey> {
+        loop {
+            let spaces = self.spaces.load_full();
+            let mut keys = look(spaces.former.as_ref().unwrap_or(&spaces.current));
+            if spaces.former.is_some() {
+                let seen: HashSet<_> = keys.iter().copied().collect();
+                keys.extend(look(&spaces.current).into_iter().filter(|key| !seen.contains(key)));
+            }
+            if Arc::ptr_eq(&spaces, &self.spaces.load()) {
+                return keys;
+            }
+        }
     }
 
     /// Nothing that is in the map now is found from here on; the memory follows with [`Self::settle`].
     pub fn clear(&self) {
-        self.cache.invalidate_all();
+        let _alone = self.settled.write();
+        self.spaces.load().all().for_each(|space| space.cache.invalidate_all());
     }
 
     /// One change at a time for a key. Whether there was one. Counted before it can be seen, so that what is held is
     /// never under-counted.
     pub fn change(&self, key: ResourceKey, change: impl FnOnce(Option<&Resource>) -> Change) -> bool {
-        let result = self.cache.entry(key).and_compute_with(|entry| {
-            match change(entry.as_ref().map(|entry| &**entry.value())) {
+        let settled = self.settled.read();
+        let spaces = self.spaces.load();
+        spaces.bring(key);
+        let Space { cache, held, .. } = &spaces.current;
+        let result =
+            cache.entry(key).and_compute_with(|entry| match change(entry.as_ref().map(|entry| &**entry.value())) {
                 Change::Put(resource) => {
-                    self.held.add(&key, &resource);
+                    held.add(&key, &resource);
                     Op::Put(Arc::new(resource))
                 }
                 Change::Remove => Op::Remove,
                 Change::Leave => Op::Nop,
-            }
-        });
+            });
+        drop(settled);
         self.bound();
         !matches!(result, CompResult::Unchanged(_) | CompResult::StillNone(_))
     }
 
     /// Does what moka has put off: expiry above all. Without traffic nothing else would.
     pub fn settle(&self) {
-        self.cache.run_pending_tasks();
+        self.spaces.load().all().for_each(|space| space.cache.run_pending_tasks());
     }
 
     pub fn resources(&self) -> u64 {
-        self.held.resources.load(Ordering::Relaxed)
+        self.sum(|held| &held.resources)
     }
 
     pub fn objects(&self) -> u64 {
-        self.held.objects.load(Ordering::Relaxed)
+        self.sum(|held| &held.objects)
     }
 
     pub fn bytes(&self) -> u64 {
-        self.held.bytes.load(Ordering::Relaxed)
+        self.sum(|held| &held.bytes)
+    }
+
+    fn sum(&self, of: impl Fn(&Held) -> &AtomicU64) -> u64 {
+        self.spaces.load().all().map(|space| of(&space.held).load(Ordering::Relaxed)).sum()
     }
 
     /// moka evicts when it gets to it, up to 64 writes later: with large objects that is far above the limit.
     fn bound(&self) {
-        if self.bytes() > self.capacity {
+        if self.bytes() > self.capacity() {
             self.settle();
         }
-    }
-}
-
-/// What the map holds, counted from the values themselves.
-#[derive(Debug, Default)]
-struct Held {
-    resources: AtomicU64,
-    objects: AtomicU64,
-    bytes: AtomicU64,
-    tagged: Tagged,
-}
-
-impl Held {
-    fn add(&self, key: &ResourceKey, resource: &Resource) {
-        self.tagged.add(key, resource);
-        self.resources.fetch_add(1, Ordering::Relaxed);
-        self.objects.fetch_add(resource.variants().len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(resource.weight(), Ordering::Relaxed);
-    }
-
-    fn subtract(&self, key: &ResourceKey, resource: &Resource) {
-        self.tagged.subtract(key, resource);
-        self.resources.fetch_sub(1, Ordering::Relaxed);
-        self.objects.fetch_sub(resource.variants().len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_sub(resource.weight(), Ordering::Relaxed);
-    }
-}
-
-fn eviction(cause: RemovalCause) -> Option<EvictionCause> {
-    match cause {
-        RemovalCause::Expired => Some(EvictionCause::Expired),
-        RemovalCause::Explicit => Some(EvictionCause::Purged),
-        RemovalCause::Size => Some(EvictionCause::Size),
-        RemovalCause::Replaced => None,
-    }
-}
-
-/// A resource leaves when none of its variants can be of use any more.
-struct Retention;
-
-impl moka::Expiry<ResourceKey, Arc<Resource>> for Retention {
-    fn expire_after_create(&self, _: &ResourceKey, resource: &Arc<Resource>, now: Instant) -> Option<Duration> {
-        Some(resource.retained_until().saturating_duration_since(now))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &ResourceKey,
-        resource: &Arc<Resource>,
-        now: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(resource.retained_until().saturating_duration_since(now))
-    }
-}
-
-/// Keys are hashes already: 16 bytes folded with two secret words, so that nobody can aim at one bucket.
-#[derive(Clone, Copy)]
-struct Seeded(u64, u64);
-
-impl Default for Seeded {
-    fn default() -> Self {
-        let random = RandomState::new();
-        Self(random.hash_one(0_u8), random.hash_one(1_u8))
-    }
-}
-
-impl BuildHasher for Seeded {
-    type Hasher = Folded;
-
-    fn build_hasher(&self) -> Folded {
-        Folded { seeds: *self, state: 0 }
-    }
-}
-
-struct Folded {
-    seeds: Seeded,
-    state: u64,
-}
-
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        for pair in bytes.chunks(16) {
-            let mut words = [0; 16];
-            words[..pair.len()].copy_from_slice(pair);
-            let words = u128::from_le_bytes(words);
-            let (low, high) = (words as u64 ^ self.seeds.0, (words >> 64) as u64 ^ self.seeds.1);
-            let product = u128::from(low) * u128::from(high);
-            self.state = self.state.rotate_left(23) ^ product as u64 ^ (product >> 64) as u64;
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.state
     }
 }

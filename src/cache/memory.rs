@@ -5,9 +5,10 @@
 //! only if that still stands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use pingora_cache::lock::LockStatus;
 use tokio::sync::Semaphore;
@@ -73,7 +74,7 @@ pub struct Purged {
 /// The cache in memory. Made once, lives as long as the process: pingora wants its storage `'static`.
 pub struct Memory {
     map: Map,
-    limits: Limits,
+    limits: ArcSwap<Limits>,
     fills: Arc<FillBudget>,
     purges: PurgeLog,
     oversize: Cache<ResourceKey, ()>,
@@ -88,7 +89,7 @@ pub struct Memory {
     backlog: Option<Arc<Backlog>>,
     live: LiveFills,
     locks: Locks,
-    most_waiters: usize,
+    most_waiters: AtomicUsize,
 }
 
 impl Memory {
@@ -109,22 +110,37 @@ impl Memory {
             backlog: None,
             live: LiveFills::default(),
             locks: Locks::default(),
-            most_waiters: usize::MAX,
-            limits,
+            most_waiters: AtomicUsize::new(usize::MAX),
+            limits: ArcSwap::from_pointee(limits),
             events,
         }
     }
 
     /// With note taken of what is hit often enough to be improved; an [`improve::Improver`] works it off, within what the
     /// others leave of the encoders' budget.
-    pub fn improving(self, config: improve::Config) -> Self {
-        let backlog = Arc::new(Backlog::new(config, self.encoders.clone(), self.events.clone()));
+    pub fn improving(self, config: impl Into<Option<improve::Config>>) -> Self {
+        let backlog = Arc::new(Backlog::new(config.into(), self.encoders.clone(), self.events.clone()));
         Self { backlog: Some(backlog), ..self }
     }
 
-    /// With no more than this many requests waiting for one fetch; those beyond go to the app at once.
-    pub fn with_most_waiters(self, most_waiters: usize) -> Self {
-        Self { most_waiters, ..self }
+    /// From now on other things are improved, or nothing.
+    pub fn improve(&self, config: Option<improve::Config>) {
+        self.backlog.iter().for_each(|backlog| backlog.follow(config));
+    }
+
+    /// No more than this many requests wait for one fetch; those beyond go to the app at once.
+    pub fn allow_waiters(&self, most: usize) {
+        self.most_waiters.store(most, Ordering::Relaxed);
+    }
+
+    /// Other limits from now on. Returns when what is stored fits them: see [`super::moving`].
+    pub fn resize(&self, limits: Limits) {
+        let before = self.limits.swap(Arc::new(limits));
+        if limits.max_object > before.max_object {
+            self.oversize.invalidate_all();
+        }
+        self.fills.resize(limits.fills);
+        self.map.resize(limits.capacity);
     }
 
     pub fn peek(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
@@ -157,11 +173,11 @@ impl Memory {
     }
 
     pub fn capacity(&self) -> u64 {
-        self.limits.capacity
+        self.map.capacity()
     }
 
     pub fn limits(&self) -> Limits {
-        self.limits
+        **self.limits.load()
     }
 
     /// Bytes held by bodies that are still coming in.
@@ -206,7 +222,7 @@ impl Memory {
 
     /// The same of a resource in hand.
     pub fn crowds(&self, resource: &Resource, view: &RequestView) -> bool {
-        let limit = self.limits.max_variants;
+        let limit = self.limits().max_variants;
         resource.variants().len() >= limit && resource.is_crowded(view, limit, Moment::now())
     }
 
@@ -262,7 +278,7 @@ impl Memory {
     }
 
     pub(super) fn most_waiters(&self) -> usize {
-        self.most_waiters
+        self.most_waiters.load(Ordering::Relaxed)
     }
 
     /// What is being fetched was purged since the fetch began: it is not for requests that came after.
@@ -279,7 +295,7 @@ impl Memory {
         self.make_room(weight::RESOURCE + answer.weight());
         answer.bear(self.surplus.written());
         let now = Moment::now();
-        let limit = self.limits.max_variants;
+        let limit = self.limits().max_variants;
         self.purges.write(began, |since| {
             if since.purged(&answer.subject(&key)) {
                 return Err(Refusal::Purged);

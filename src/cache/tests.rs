@@ -24,6 +24,7 @@ mod derivation;
 mod improving;
 mod limits;
 mod machine;
+mod moving;
 mod purging;
 mod sharing;
 mod storing;

@@ -33,7 +33,7 @@ use crate::header::Coding;
 /// What live encoders may hold together.
 #[derive(Debug)]
 pub struct Budget {
-    limit: u64,
+    limit: AtomicU64,
     reserved: AtomicU64,
     /// Of `reserved`, what is given back when others need it.
     waiting: AtomicU64,
@@ -53,16 +53,21 @@ pub struct Admission {
 impl Budget {
     pub fn new(limit: u64) -> Self {
         let none = || AtomicU64::new(0);
-        Self { limit, reserved: none(), waiting: none(), held: none(), parked: Mutex::default() }
+        Self { limit: AtomicU64::new(limit), reserved: none(), waiting: none(), held: none(), parked: Mutex::default() }
     }
 
     pub fn limit(&self) -> u64 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// What is reserved above a smaller limit is given back as bodies end.
+    pub fn resize(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Room for so many bytes of something else than an encoder, if there is any.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
-        while self.take(self.limit, bytes).is_none() {
+        while self.take(self.limit(), bytes).is_none() {
             if !self.shrink_parked() {
                 return None;
             }
@@ -115,12 +120,13 @@ impl Budget {
 
     /// The most that [`Self::reserve_spare`] ever gives.
     pub fn spare(&self) -> u64 {
-        self.limit / 4 * 3
+        self.limit() / 4 * 3
     }
 
     /// Hardly any room is left: who has some that can wait gives it back.
     pub fn is_short(&self) -> bool {
-        self.limit - self.reserved().min(self.limit) < self.limit / 8
+        let limit = self.limit();
+        limit.saturating_sub(self.reserved()) < limit / 8
     }
 
     /// What live encoders may come to hold.
@@ -165,7 +171,7 @@ impl Budget {
     }
 
     fn offer(&self, plan: &Setup, allowed: &[Coding], reserved: u64) -> Option<(Setup, Rung)> {
-        let free = self.limit.saturating_sub(reserved);
+        let free = self.limit().saturating_sub(reserved);
         // The smallest encoders are for whoever finds nothing else, to the last byte.
         fit(plan, allowed, self.for_one(reserved)).or_else(|| fit(plan, allowed, free.min(LEAST)))
     }
@@ -173,7 +179,8 @@ impl Budget {
     /// What one encoder may take while so much is reserved. What can wait does not make it less, as long as there is room.
     fn for_one(&self, reserved: u64) -> u64 {
         let live = reserved.saturating_sub(self.waiting.load(Ordering::Relaxed));
-        share(self.limit, live).min(self.limit.saturating_sub(reserved))
+        let limit = self.limit();
+        share(limit, live).min(limit.saturating_sub(reserved))
     }
 }
 

@@ -249,6 +249,82 @@ fn the_log_takes_its_new_level_at_once() {
 }
 
 #[test]
+fn another_budget_moves_what_is_stored_and_drops_what_does_not_fit() {
+    let origin = origin();
+    let pages = 0..60_usize;
+    for number in pages.clone() {
+        origin.serve(&format!("/{number}"), Answer::cacheable(page(100_000 + number)));
+    }
+    let mut map = ConfigMap::new("budget", &origin, "compression.improve = false");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let mut client = Client::connect(proxy);
+    // Identity is stored as it is asked for: six megabytes.
+    let mut outcomes = |asked: std::ops::Range<usize>| -> Vec<String> {
+        let mut ask = |number: usize| {
+            let response = client.ask(&Call::get(&format!("/{number}")));
+            assert!(response.content() == page(100_000 + number), "{number}");
+            response.outcome().to_owned()
+        };
+        asked.map(&mut ask).collect()
+    };
+    outcomes(pages.clone());
+    map.swap("headers.set = { X-Version = \"2\" }\nmemory.budget = \"128MiB\"\ncache.max_object = \"8MiB\"");
+    until_metric(admin, "vacpack_memory_budget_bytes", &[], 128.0 * 1024.0 * 1024.0);
+    until_version(proxy, 2);
+    assert_eq!(outcomes(pages.clone()), vec!["hit"; 60], "everything has moved");
+    for _hit in 0..3 {
+        outcomes(20..25);
+    }
+    map.swap("headers.set = { X-Version = \"3\" }\nmemory.budget = \"4MiB\"\ncache.max_object = \"200KiB\"");
+    until_metric(admin, RELOADS, &["applied"], 2.0);
+    let seen = metrics(admin);
+    let (held, capacity) = (seen.sum("vacpack_cache_size_bytes", &[]), seen.sum("vacpack_cache_capacity_bytes", &[]));
+    assert!(held > 0.0 && held <= capacity && capacity < 2.0 * 1024.0 * 1024.0, "{held} of {capacity}");
+    assert_eq!(seen.sum(RESTART, &[]), 0.0);
+    assert_eq!(outcomes(20..25), vec!["hit"; 5], "what is asked for most has stayed");
+    assert!(outcomes(pages).contains(&"miss".to_owned()));
+}
+
+#[test]
+fn improvement_begins_and_ends_with_the_file() {
+    let origin = origin();
+    origin.serve("/stored", Answer::cacheable(page(30_000)));
+    let mut map = ConfigMap::new("improve", &origin, "");
+    map.swap("headers.set = { X-Version = \"1\" }\ncompression.improve = false");
+    let mut binary = map.start();
+    let proxy = binary.listen();
+    let mut client = Client::connect(proxy);
+    let mut ask = || client.ask(&Call::get("/stored").accepting("br"));
+    let live = ask().body.len();
+    for _hit in 0..8 {
+        assert_eq!(ask().body.len(), live);
+    }
+    map.swap("headers.set = { X-Version = \"2\" }\ncompression.improve = { after_hits = 1 }");
+    until_version(proxy, 2);
+    until("the page to become smaller", || (ask().body.len() < live).then_some(()));
+}
+
+#[test]
+fn the_admin_token_is_the_one_of_the_file() {
+    let origin = origin();
+    let mut map = ConfigMap::new("token", &origin, "");
+    let mut binary = map.start();
+    let (proxy, admin) = (binary.listen(), binary.admin());
+    let status = |token: &str| {
+        let call = Call::post("/purge?tag=a", "").field("Authorization", &format!("Bearer {token}"));
+        Client::connect(admin).ask(&call).status
+    };
+    assert_eq!(status("one"), 403);
+    for (version, token) in [(2, "one"), (3, "two")] {
+        map.swap(&format!("headers.set = {{ X-Version = \"{version}\" }}\nadmin.token = \"{token}\""));
+        until_version(proxy, version);
+        assert_eq!(status(token), 200);
+    }
+    assert_eq!(status("one"), 403);
+}
+
+#[test]
 fn no_request_notices_a_reload() {
     const SWAPS: usize = 8;
     let origin = origin();

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::*;
-use crate::admin::{Purged, Target};
+use crate::admin::{Purged, Target, Token};
 use crate::cache::Effect;
 use crate::metrics::{Build, Config};
 
@@ -57,7 +57,7 @@ async fn start(token: Option<&str>) -> Running {
         Arc::clone(&metrics),
         Arc::clone(&lifecycle),
         Arc::clone(&cache) as Arc<dyn Purge>,
-        token.and_then(Token::new),
+        Arc::new(Access::new(token.and_then(Token::new))),
     );
     let mut service = app.into_service();
     service.add_tcp(&address.to_string());

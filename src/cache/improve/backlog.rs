@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 
 use super::super::events::{Events, Unimproved};
@@ -68,7 +69,8 @@ fn pause(attempts: u8) -> Duration {
 
 /// What waits, and the bell for the thread that waits for it.
 pub struct Backlog {
-    config: Config,
+    /// None: nothing is due.
+    config: ArcSwapOption<Config>,
     encoders: Arc<Budget>,
     events: Arc<dyn Events>,
     state: Mutex<State>,
@@ -83,12 +85,23 @@ struct State {
 
 impl Backlog {
     /// Encoders are made within what the others leave of `encoders`.
-    pub fn new(config: Config, encoders: Arc<Budget>, events: Arc<dyn Events>) -> Self {
-        Self { config, encoders, events, state: Mutex::default(), bell: Condvar::new() }
+    pub fn new(config: Option<Config>, encoders: Arc<Budget>, events: Arc<dyn Events>) -> Self {
+        Self {
+            config: ArcSwapOption::new(config.map(Arc::new)),
+            encoders,
+            events,
+            state: Mutex::default(),
+            bell: Condvar::new(),
+        }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Option<Config> {
+        self.config.load().as_deref().copied()
+    }
+
+    /// What waits is looked at again when its turn comes.
+    pub fn follow(&self, config: Option<Config>) {
+        self.config.store(config.map(Arc::new));
     }
 
     pub fn encoders(&self) -> &Arc<Budget> {
@@ -97,7 +110,9 @@ impl Backlog {
 
     /// At the threshold, and each time the hits have doubled since.
     pub fn is_due(&self, hits: u64) -> bool {
-        let threshold = self.config.after_hits.max(1);
+        let Some(threshold) = self.config.load().as_ref().map(|config| config.after_hits.max(1)) else {
+            return false;
+        };
         hits.is_multiple_of(threshold) && (hits / threshold).is_power_of_two()
     }
 
@@ -228,7 +243,7 @@ mod tests {
 
     fn backlog(after_hits: u64) -> Backlog {
         let config = Config { after_hits, best: Best::default(), min_size: 0 };
-        Backlog::new(config, Arc::new(Budget::new(0)), Arc::new(Silent))
+        Backlog::new(Some(config), Arc::new(Budget::new(0)), Arc::new(Silent))
     }
 
     fn all(waiting: &mut Waiting, now: Instant) -> Vec<(u64, Coding)> {

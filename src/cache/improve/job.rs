@@ -71,7 +71,8 @@ impl Job {
             return Due::Gone;
         };
         let encoders = backlog.encoders();
-        let Ok(task) = plan(&Body::of(&variant, &old, item.coding), backlog.config(), encoders.spare()) else {
+        let body = Body::of(&variant, &old, item.coding);
+        let Some(Ok(task)) = backlog.config().map(|config| plan(&body, &config, encoders.spare())) else {
             return Due::Left;
         };
         match encoders.reserve_spare(task.heap) {

@@ -54,7 +54,10 @@ impl Memory {
         let Some(backlog) = self.backlog().filter(|backlog| backlog.is_due(hits)) else {
             return;
         };
-        if let Ok(task) = plan(&Body::of(variant, one, wanted), backlog.config(), backlog.encoders().spare()) {
+        let Some(config) = backlog.config() else {
+            return;
+        };
+        if let Ok(task) = plan(&Body::of(variant, one, wanted), &config, backlog.encoders().spare()) {
             backlog.offer(Item::new(key, variant.generation, wanted, task.worth));
         }
     }
@@ -196,7 +199,7 @@ mod tests {
             item = backlog.waiting()[0];
             assert_eq!((item.failures, backlog.waiting().len(), counts.0.lock().len()), (failures, 1, 0));
         }
-        let backlog = Backlog::new(config, Arc::new(Budget::new(0)), counts.clone());
+        let backlog = Backlog::new(Some(config), Arc::new(Budget::new(0)), counts.clone());
         conclude(&memory, &backlog, item, Outcome::Failed("again".to_owned()));
         assert_eq!((backlog.waiting().len(), counts.0.lock().as_slice()), (0, &[Unimproved::Failed][..]));
     }

@@ -131,7 +131,7 @@ mod tests {
 
     fn backlog() -> Backlog {
         let config = Config { after_hits: 1, best: Best::default(), min_size: 0 };
-        Backlog::new(config, Arc::new(Budget::new(1 << 20)), Arc::new(Silent))
+        Backlog::new(Some(config), Arc::new(Budget::new(1 << 20)), Arc::new(Silent))
     }
 
     #[test]

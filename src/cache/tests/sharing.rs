@@ -352,7 +352,8 @@ async fn a_reader_ahead_of_a_relay_neither_breaks_it_nor_holds_it_up() {
 #[tokio::test]
 async fn as_many_wait_for_the_end_as_may() {
     let counts = Arc::new(Counts::default());
-    let memory: &'static Memory = Box::leak(Box::new(Memory::new(SMALL, room(), counts.clone()).with_most_waiters(1)));
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(SMALL, room(), counts.clone())));
+    memory.allow_waiters(1);
     let site = Site { memory, counts };
     let first = cache_key(sharing_view("/a", "br", &[]));
     let Locked::Write(permit) = memory.lock(&first, false) else { panic!("nobody fetches") };
@@ -379,7 +380,8 @@ async fn as_many_wait_for_the_end_as_may() {
 #[tokio::test]
 async fn as_many_wait_as_may() {
     let counts = Arc::new(Counts::default());
-    let memory: &'static Memory = Box::leak(Box::new(Memory::new(SMALL, room(), counts).with_most_waiters(2)));
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(SMALL, room(), counts)));
+    memory.allow_waiters(2);
     let ask = || {
         let view = sharing_view("/a", "", &[]);
         (memory.lock(&cache_key(view.clone()), false), view)

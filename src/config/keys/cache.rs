@@ -108,8 +108,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Size { min: 1 << 10, max: 1 << 30 },
         r#""4MiB""#,
         "Larger answers pass through without being kept.",
-    )
-    .at_start(),
+    ),
     DEFAULT_TTL,
     SERVE_STALE,
     Key::new(
@@ -123,8 +122,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Integer { min: 1, max: 1_000_000 },
         "10000",
         "The most requests that wait for one fetch; those beyond go to the app at once.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "targets",
         Kind::List(&Kind::Text(Form::FieldName)),
@@ -140,8 +138,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Integer { min: 1, max: 1024 },
         "16",
         "The most variants of one resource that the app's `Vary` may make; those in use stay.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "generation",
         Kind::Text(Form::Any),

@@ -79,7 +79,7 @@ pub(super) const KEYS: &[Key] = &[
         example: None,
         doc: "Recompression, in idle CPU, of what is kept and keeps being hit; false for none.",
         required: false,
-        restart: true,
+        restart: false,
     },
 ];
 

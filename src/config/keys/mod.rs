@@ -77,7 +77,7 @@ pub(super) const ROOT: &[Key] = &[
         restart: false,
     },
     Key::table("headers", headers::KEYS, "Fields of every response; a route adds to these."),
-    Key::table("admin", operation::ADMIN, "The second listener: probes, metrics and purges.").at_start(),
+    Key::table("admin", operation::ADMIN, "The second listener: probes, metrics and purges."),
     Key::table("metrics", operation::METRICS, "What `/metrics` on the admin listener shows.").at_start(),
     Key::table(
         "log",

@@ -8,8 +8,7 @@ pub(super) const MEMORY: &[Key] = &[Key::new(
     Kind::Budget,
     r#""40%""#,
     "For cached bytes, fills in flight and encoders together: a share of the container's memory limit (64MiB where there is none), or a size.",
-)
-.at_start()];
+)];
 
 pub(super) const ADMIN: &[Key] = &[
     Key::new(
@@ -17,7 +16,8 @@ pub(super) const ADMIN: &[Key] = &[
         Kind::Text(Form::Socket),
         r#""0.0.0.0:9901""#,
         "Where probes, metrics and purges are served; not only loopback, since the kubelet's probes come from the node.",
-    ),
+    )
+    .at_start(),
     Key::optional(
         "token",
         Kind::Text(Form::Secret),
