@@ -1,4 +1,4 @@
-//! Notices that the configuration file is another one.
+//! Notices that the configuration file, or one of a directory, is another one.
 //!
 //! The *directory* is watched, never the file: a ConfigMap is updated by swapping the symbolic link `..data` beside it,
 //! after which a watch on the file's inode is deaf, and editors replace files as well. Events come in bursts, so they are
@@ -47,8 +47,11 @@ impl Watch {
     }
 }
 
-/// Where the entry is that names the file.
+/// Where the entries are that name the files.
 fn directory(file: &Path) -> &Path {
+    if file.is_dir() {
+        return file;
+    }
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -90,5 +93,6 @@ mod tests {
         for (file, at) in [("a.toml", "."), ("/etc/a.toml", "/etc"), ("x/a.toml", "x"), ("/a.toml", "/")] {
             assert_eq!(directory(Path::new(file)), Path::new(at), "{file}");
         }
+        assert_eq!(directory(Path::new("/tmp")), Path::new("/tmp"));
     }
 }

@@ -28,7 +28,7 @@ use crate::proxy::Parts;
 
 /// Where the configuration comes from, to be read again and again.
 pub struct Reading {
-    /// The file, if there is one beside flags and environment.
+    /// The file, or the directory of files, if there is one beside flags and environment.
     pub file: Option<PathBuf>,
     pub load: Box<dyn Fn() -> Result<Loaded, LoadError> + Send + Sync>,
 }

@@ -46,7 +46,7 @@ enum Command {
     Run(Settings),
     /// Say everything that is wrong with configuration files; exit 78 if anything is.
     Check {
-        /// TOML files.
+        /// TOML files, or directories of them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -82,7 +82,7 @@ pub struct Settings {
     /// Where probes, metrics and purges are served [env: VACPACK_ADMIN] [default: 0.0.0.0:9901]
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// The configuration file [env: VACPACK_CONFIG]
+    /// The configuration file, or a directory of *.toml [env: VACPACK_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -183,5 +183,6 @@ fn runtime(runtime: Settings<'_>, root: &Path) -> Runtime {
         workers: fixed.unwrap_or_else(|| limits::workers(available, limits::cpu_limit(root))).get(),
         drain_delay: runtime.time("drain_delay"),
         drain_limit: runtime.time("drain_limit"),
+        grace: runtime.time("grace"),
     }
 }

@@ -39,6 +39,7 @@ pub enum Conflict {
     },
     DrainBeyondGrace {
         total: String,
+        grace: String,
     },
     ObjectBeyondBudget {
         budget: String,
@@ -77,8 +78,8 @@ impl Conflict {
             Self::PersonalKey { field } => {
                 format!("{field} differs with almost every client: hardly anything will be a hit")
             }
-            Self::DrainBeyondGrace { total } => {
-                format!("`drain_delay` and `drain_limit` add up to {total}")
+            Self::DrainBeyondGrace { total, grace } => {
+                format!("`drain_delay` and `drain_limit` add up to {total}, of a grace of {grace}")
             }
             Self::ObjectBeyondBudget { budget } => {
                 format!("larger than the memory budget of {budget}")
@@ -112,7 +113,7 @@ impl Conflict {
             Self::StripsItsOwn { .. } => "set strip_edge = false here",
             Self::PersonalKey { .. } => "choose a field with few values",
             Self::DrainBeyondGrace { .. } => {
-                "stay within 25s, or raise the pod's terminationGracePeriodSeconds above their sum by 5s"
+                "leave 5s of the grace free, or raise the pod's terminationGracePeriodSeconds, and `runtime.grace` with it"
             }
             Self::ObjectBeyondBudget { .. } => "lower it, or raise memory.budget",
             Self::AnyName => "write the name in its certificate as upstream.tls.server_name",

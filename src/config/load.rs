@@ -1,12 +1,12 @@
 //! Flags over environment over file over defaults, and one answer: a configuration, or everything that is wrong.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::effective::Effective;
+use super::files::{self, Fingerprint};
 use super::keys::{Key, ROOT};
 use super::problem::Problem;
 use super::source::{Origin, Source};
@@ -54,6 +54,7 @@ impl Override {
 
 /// Everything that a configuration is made from.
 pub struct Inputs<'a> {
+    /// Or a directory of them.
     pub file: Option<&'a Path>,
     pub flags: &'a [(Override, String)],
     pub environment: &'a dyn Environment,
@@ -77,23 +78,8 @@ pub struct Loaded {
     pub config: Config,
     pub effective: Effective,
     pub warnings: Vec<Problem>,
-    /// Of the file's text; None without a file.
+    /// Of the files; None without any.
     pub fingerprint: Option<Fingerprint>,
-}
-
-/// Tells one text of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint(blake3::Hash);
-
-/// Of a file as it is now; None if it cannot be read.
-pub fn fingerprint(path: &Path) -> Option<Fingerprint> {
-    open(path).ok().map(|source| source.fingerprint())
-}
-
-impl Source {
-    fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(blake3::hash(self.text.as_bytes()))
-    }
 }
 
 /// Why there is none.
@@ -126,8 +112,8 @@ impl std::error::Error for LoadError {}
 
 /// Reads, lays the layers over each other, checks, builds.
 pub fn load(inputs: &Inputs<'_>) -> Result<Loaded, LoadError> {
-    let source = inputs.file.map(open).transpose()?;
-    assemble(source, inputs)
+    let sources = inputs.file.map(files::open).transpose();
+    assemble(sources.map_err(|(path, error)| LoadError::Unreadable { path, error })?, inputs)
 }
 
 /// A configuration from a text alone: no flags, no environment, the limits of this machine.
@@ -136,15 +122,17 @@ pub fn parse(text: &str) -> Result<Config, LoadError> {
     let nothing = |_: &str| None;
     let inputs =
         Inputs { file: None, flags: &[], environment: &nothing, root: Path::new("/"), purpose: Purpose::Serve };
-    assemble(Some(source), &inputs).map(|loaded| loaded.config)
+    assemble(Some(vec![source]), &inputs).map(|loaded| loaded.config)
 }
 
-fn assemble(source: Option<Source>, inputs: &Inputs<'_>) -> Result<Loaded, LoadError> {
-    let fingerprint = source.as_ref().map(Source::fingerprint);
-    let (mut table, mut problems) = match source {
-        Some(source) => read::file(&Arc::new(source), ROOT, inputs.environment),
-        None => Default::default(),
-    };
+fn assemble(sources: Option<Vec<Source>>, inputs: &Inputs<'_>) -> Result<Loaded, LoadError> {
+    let fingerprint = sources.as_deref().map(Fingerprint::of);
+    let (mut table, mut problems) = (Table::default(), Vec::new());
+    for source in sources.into_iter().flatten() {
+        let (layer, found) = read::file(&Arc::new(source), ROOT, inputs.environment);
+        table.overlay(&layer, ROOT);
+        problems.extend(found);
+    }
     for (layer, found) in [variables(inputs.environment), flags(inputs.flags)] {
         table.overlay(&layer, ROOT);
         problems.extend(found);
@@ -161,28 +149,12 @@ fn assemble(source: Option<Source>, inputs: &Inputs<'_>) -> Result<Loaded, LoadE
         token => token.ok().flatten(),
     };
     if !problems.is_empty() {
-        problems.sort_by_key(|problem| problem.origin.offset());
+        problems.sort_by(|one, other| one.origin.place().cmp(&other.origin.place()));
         return Err(LoadError::Invalid(problems));
     }
     let config = build::config(&table, token, inputs.root);
     let warnings = warnings::warnings(&table, &config);
     Ok(Loaded { config, effective: Effective(table), warnings, fingerprint })
-}
-
-/// Far more than a configuration needs, and little enough for a wrong path to do no harm.
-const LARGEST_FILE: u64 = 4 << 20;
-
-fn open(path: &Path) -> Result<Source, LoadError> {
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-        match text.len() as u64 > LARGEST_FILE {
-            true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4MiB")),
-            false => Ok(text),
-        }
-    };
-    let text = read().map_err(|error| LoadError::Unreadable { path: path.into(), error })?;
-    Ok(Source { name: path.display().to_string(), text })
 }
 
 /// An empty variable is one that is not set: a manifest cannot always leave it out.

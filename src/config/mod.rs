@@ -2,7 +2,7 @@
 //!
 //! * `keys/` lists every key with its kind, default and meaning; the schema, the reference and the checks follow it;
 //! * `read` walks a parsed file beside that list: checked values, each with its origin, and every problem found;
-//! * `load` lays flags over environment over file over defaults;
+//! * `files` reads a file, or all of a directory; `load` lays flags over environment over file over defaults;
 //! * `checks` and `warnings` look at values that do not go together;
 //! * `build` and `route` turn what is left into [`Config`], every route complete;
 //! * `restart` says which of two configurations' differences only a start can bring.
@@ -15,6 +15,7 @@ mod build;
 mod checks;
 mod conflict;
 mod effective;
+mod files;
 mod form;
 mod keys;
 mod kind;
@@ -39,7 +40,8 @@ mod typed;
 mod warnings;
 
 pub use effective::Effective;
-pub use load::{Fingerprint, Inputs, LoadError, Loaded, Override, Purpose, fingerprint, load, parse};
+pub use files::{Fingerprint, fingerprint};
+pub use load::{Inputs, LoadError, Loaded, Override, Purpose, load, parse};
 pub use problem::Problem;
 pub use reference::reference;
 pub use schema::schema;

@@ -57,11 +57,11 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Orders problems as the operator meets them: outside the file, then line by line.
-    pub(super) fn offset(&self) -> usize {
+    /// Orders problems as the operator meets them: outside of files, then file by file, line by line.
+    pub(super) fn place(&self) -> Option<(&str, usize)> {
         match self {
-            Self::File { span, .. } => span.start + 1,
-            _ => 0,
+            Self::File { source, span } => Some((&source.name, span.start)),
+            _ => None,
         }
     }
 }

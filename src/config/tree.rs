@@ -74,13 +74,16 @@ impl Table {
         self.0.insert(name.to_owned(), node);
     }
 
-    /// Lays `upper` over this: tables of ours merge key by key, anything else is replaced.
+    /// Lays `upper` over this: tables of ours merge key by key, lists of them follow each other, anything else is replaced.
     pub(super) fn overlay(&mut self, upper: &Table, keys: &'static [Key]) {
         for (name, node) in &upper.0 {
             let inner = keys.iter().find(|key| key.name == name).and_then(|key| key.kind.keys());
             match (self.0.get_mut(name), &node.value, inner) {
                 (Some(Node { value: Value::Table(below), .. }), Value::Table(above), Some(inner)) => {
                     below.overlay(above, inner);
+                }
+                (Some(Node { value: Value::List(below), .. }), Value::List(above), Some(_)) => {
+                    below.extend_from_slice(above);
                 }
                 _ => self.put(name, node.clone()),
             }

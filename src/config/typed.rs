@@ -93,4 +93,6 @@ pub struct Runtime {
     pub workers: usize,
     pub drain_delay: Duration,
     pub drain_limit: Duration,
+    /// What the pod has for its end; only compared with the two.
+    pub grace: Duration,
 }

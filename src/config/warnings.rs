@@ -13,8 +13,8 @@ use super::typed::{BudgetSource, Config};
 use crate::units::{ByteSize, Span};
 use crate::upstream::Trust;
 
-/// A pod's grace is 30 s unless it says otherwise; the last five are for what happens around us.
-const GRACE: Duration = Duration::from_secs(25);
+/// The end of a pod's grace, for what happens around us.
+const AROUND: Duration = Duration::from_secs(5);
 
 /// Fields of which almost every client sends its own value.
 const PERSONAL: [&str; 4] = ["cookie", "authorization", "user-agent", "x-forwarded-for"];
@@ -42,13 +42,14 @@ pub(super) fn warnings(table: &Table, config: &Config) -> Vec<Problem> {
 }
 
 fn drain(table: &Table, config: &Config, found: &mut Vec<Problem>) {
-    let total = config.runtime.drain_delay + config.runtime.drain_limit;
-    let written = ["runtime.drain_limit", "runtime.drain_delay"]
+    let (total, grace) = (config.runtime.drain_delay + config.runtime.drain_limit, config.runtime.grace);
+    let written = ["runtime.drain_limit", "runtime.drain_delay", "runtime.grace"]
         .into_iter()
         .filter_map(|path| Some((path, table.at(path)?)))
         .find(|(_, node)| !matches!(node.origin, Origin::Default));
-    if let (true, Some((path, node))) = (total > GRACE, written) {
-        found.push(warn(path, node, Conflict::DrainBeyondGrace { total: Span(total).to_string() }));
+    if let (true, Some((path, node))) = (total + AROUND > grace, written) {
+        let (total, grace) = (Span(total).to_string(), Span(grace).to_string());
+        found.push(warn(path, node, Conflict::DrainBeyondGrace { total, grace }));
     }
 }
 

@@ -102,6 +102,12 @@ pub(super) const RUNTIME: &[Key] = &[
         "drain_limit",
         SHORT_WAIT,
         r#""20s""#,
-        "Then finish what is in flight, for at most this long; together within the pod's 30s of grace.",
+        "Then finish what is in flight, for at most this long; together at least 5s less than the pod's grace.",
+    ),
+    Key::new(
+        "grace",
+        SHORT_WAIT,
+        r#""30s""#,
+        "The pod's `terminationGracePeriodSeconds`, after which it is killed: changes nothing but the warning when the two above do not fit in it.",
     ),
 ];

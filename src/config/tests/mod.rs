@@ -1,6 +1,7 @@
 //! Whole files: what they say, what is wrong with them, and the files that are shipped.
 
 mod checked;
+mod files;
 mod layers;
 mod limits;
 mod problems;

@@ -124,10 +124,11 @@ fn what_works_but_hardly_as_meant_is_warned_of() {
     let both = |one: &str, other: &str| route("one", one) + &route("two", other);
     let secured = |tls: &str| format!("[upstream]\naddress = \"https://app\"\ntls.{tls}\n");
     let table = [
-        ("[runtime]\ndrain_limit = \"30s\"\n".to_owned(), "add up to 35s"),
         ("[upstream.tls]\nca = \"/a.pem\"\n".to_owned(), "no effect: the app is reached without TLS"),
         (secured("dangerously_accept_any_name = true"), "DANGEROUS: whoever has a certificate of a known signer"),
         (secured("dangerously_accept_any_certificate = true"), "DANGEROUS: whoever answers is taken for the app"),
+        ("[runtime]\ndrain_limit = \"30s\"\n".to_owned(), "add up to 35s, of a grace of 30s"),
+        ("[runtime]\ngrace = \"29s\"\n".to_owned(), "add up to 25s, of a grace of 29s"),
         ("[cache]\nmax_object = \"100MiB\"\n".to_owned(), "larger than the memory budget of 64MiB"),
         ("[cache]\nkey.headers = [\"User-Agent\"]\n".to_owned(), "User-Agent differs with almost every client"),
         (both("match.path = \"/**\"", "match.path = \"/a\""), "never reached: route \"one\""),
