@@ -7,6 +7,7 @@ that was seen to be closed while it was idle is not used again, as with any clie
 
 import asyncio
 import random
+import ssl
 import time
 import zlib
 from collections import Counter
@@ -21,14 +22,26 @@ class Wrong(Exception):
     """An answer that is not what it has to be."""
 
 
+def trusting() -> ssl.SSLContext:
+    """Whoever shows a certificate: which one it was is looked at."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         self.reader, self.writer = reader, writer
         self.closes = False
 
     @classmethod
-    async def to(cls, port: int):
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def to(cls, port: int, tls: ssl.SSLContext | None = None):
+        named = "life.test" if tls else None
+        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=named))
+
+    def certificate(self) -> bytes | None:
+        secured = self.writer.get_extra_info("ssl_object")
+        return secured and secured.getpeercert(binary_form=True)
 
     async def ask(self, method: str, path: str, fields: dict[str, str], body: bytes = b"") -> tuple[int, dict, bytes]:
         fields = {"Host": "life.test", **fields} | ({"Content-Length": str(len(body))} if method == "POST" else {})
@@ -86,10 +99,11 @@ async def one(connection: Connection, chance: random.Random):
 
 
 class Traffic:
-    def __init__(self, port: int, rate: int, seconds: float):
-        self.port, self.rate, self.seconds = port, rate, seconds
+    def __init__(self, port: int, rate: int, seconds: float, tls: ssl.SSLContext | None = None):
+        self.port, self.rate, self.seconds, self.tls = port, rate, seconds, tls
         self.free: list[Connection] = []
-        self.sent = 0
+        self.sent = self.connections = 0
+        self.certificates: set[bytes] = set()
         self.failures: Counter[str] = Counter()
         self.versions: Counter[str] = Counter()
         self.times: list[float] = []
@@ -110,17 +124,25 @@ class Traffic:
         connection = None
         try:
             async with asyncio.timeout(PATIENCE):
-                connection = self.kept() or await Connection.to(self.port)
+                connection = self.kept() or await self.new()
                 said = await one(connection, chance)
             self.versions[said.get("x-version", "none")] += 1
             self.times.append(time.monotonic() - due)
-            if not connection.closes:
+            # One in a hundred is not used again, as clients come and go.
+            if not connection.closes and chance.randrange(100):
                 self.free.append(connection)
                 return
         except (OSError, Wrong, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
             self.failures[f"{type(error).__name__}: {error}"[:200]] += 1
         if connection:
             connection.writer.close()
+
+    async def new(self) -> Connection:
+        connection = await Connection.to(self.port, self.tls)
+        self.connections += 1
+        if shown := connection.certificate():
+            self.certificates.add(shown)
+        return connection
 
     def kept(self) -> Connection | None:
         while self.free:
@@ -134,6 +156,7 @@ class Traffic:
         times = sorted(self.times) or [0]
         return {
             "requests": self.sent,
+            "connections": self.connections,
             "failed": self.failures.total(),
             "failures": dict(self.failures.most_common(5)),
             "p50_ms": round(times[len(times) // 2] * 1000, 1),
