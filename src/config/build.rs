@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::metrics::access_log::{self, Exclude, Sample};
 use crate::metrics::config::{Buckets, ConstantLabels};
 use crate::metrics::log::{Format, Level};
-use crate::proxy::{ConnectionLimits, RequestLimits, TrustedProxies};
+use crate::proxy::{Announcers, ConnectionLimits, RequestLimits, TrustedProxies};
 use crate::{tls, upstream};
 
 /// The budget where no limit says how much there is: a share of the whole machine would be somebody else's memory.
@@ -91,6 +91,7 @@ fn listen(listen: Settings<'_>) -> Listen {
         tls: tls(listen.section("tls")),
         connection: ConnectionLimits {
             h2c: listen.flag("h2c"),
+            announcers: Announcers(listen.list("proxy_protocol")),
             max_connections: listen.integer("max_connections"),
             max_per_client: listen.integer_or_word("max_connections_per_client"),
             max_requests: listen.integer_or_word("max_requests"),

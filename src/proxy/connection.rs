@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::l4::stream::Stream as Socket;
+use pingora::protocols::{GetSocketDigest, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::Proxy;
-use super::door::{Door, TurnedAway};
+use super::announced::Announcers;
+use super::door::{Counted, Door, TurnedAway};
 use super::entrance::{Entrance, Opened};
 use super::forward::TrustedProxies;
 use super::outlet::Outlet;
@@ -39,6 +41,8 @@ const READ_IN_ANY_CASE: u64 = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     pub h2c: bool,
+    /// Whose connections begin with a PROXY header.
+    pub announcers: Announcers,
     pub max_connections: usize,
     /// Of one address.
     pub max_per_client: Option<u64>,
@@ -56,6 +60,7 @@ pub struct ConnectionLimits {
 pub struct Connections {
     proxy: Arc<HttpProxy<Proxy>>,
     entrance: Entrance,
+    announcers: Announcers,
     limits: ConnectionLimits,
     door: Door,
     metrics: Arc<Metrics>,
@@ -78,6 +83,7 @@ impl Connections {
             proxy: Arc::new(proxy),
             entrance: Entrance { h2c: limits.h2c, patience: limits.header_timeout, tls, metrics: metrics.clone() },
             door: Door::new(limits.max_connections, limits.max_per_client, trusted),
+            announcers: limits.announcers.clone(),
             limits,
             metrics,
         }
@@ -148,6 +154,29 @@ impl Connections {
             tracing::debug!(%error, ?turned, "a client left before it was turned away");
         }
     }
+
+    /// Whose it is, and what is spoken on it. None: it goes no further.
+    async fn let_in(&self, mut socket: Box<Socket>) -> Option<(Opened, Option<Counted>)> {
+        self.hear_whose(&mut socket).await?;
+        match self.door.count(peer(&socket)) {
+            Ok(counted) => Some((self.entrance.open(socket).await?, counted)),
+            Err(turned) => {
+                self.turn_away(socket, turned).await;
+                None
+            }
+        }
+    }
+
+    /// From here on the connection's peer is the client that a balancer speaks for. None: it had to say so, and did not.
+    async fn hear_whose(&self, socket: &mut Socket) -> Option<()> {
+        match timeout(self.limits.header_timeout, self.announcers.hear(socket)).await {
+            Ok(heard) => heard,
+            Err(_) => {
+                self.metrics.limit_met(Limit::HeaderTime);
+                None
+            }
+        }
+    }
 }
 
 /// Whether the head of a request has arrived: told by the proxy's first filter, asked by the connection's timer and by
@@ -200,8 +229,8 @@ impl HeadArrival {
     }
 }
 
-fn peer(stream: &Stream) -> Option<IpAddr> {
-    let digest = stream.get_socket_digest()?;
+fn peer(socket: &Socket) -> Option<IpAddr> {
+    let digest = socket.get_socket_digest()?;
     digest.peer_addr()?.as_inet().map(|address| address.ip())
 }
 
@@ -213,19 +242,21 @@ pub fn keepalive(timeout: Duration) -> Option<u64> {
 #[async_trait]
 impl ServerApp for Connections {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let _inside = match self.door.enter(peer(&stream)) {
-            Ok(inside) => inside,
+        // Of the listener's own kind; the platform hands over no other.
+        let socket: Box<Socket> = stream.into_any().downcast().ok()?;
+        let _place = match self.door.enter() {
+            Ok(place) => place,
             Err(turned) => {
-                self.turn_away(stream, turned).await;
+                self.turn_away(socket, turned).await;
                 return None;
             }
         };
         let _open = self.metrics.connection();
         let mut closing = shutdown.clone();
-        let opened = tokio::select! {
+        let (opened, _counted) = tokio::select! {
             // What has arrived is answered.
             biased;
-            opened = self.entrance.open(stream) => opened?,
+            opened = self.let_in(socket) => opened?,
             _ = closing.wait_for(|closing| *closing) => return None,
         };
         match opened {

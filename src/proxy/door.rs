@@ -2,7 +2,7 @@
 //!
 //! Who is over a limit hears so at once, in a few bytes that are the same for everybody, and is closed: waiting would
 //! only move the queue into our memory. Peers that are trusted proxies stand for many clients, and are not counted by
-//! their address.
+//! their address. A place is taken first, and the client counted once it is known: a balancer may have to say who it is.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,12 +23,9 @@ pub struct Door {
     trusted: TrustedProxies,
 }
 
-/// A connection that came in, until this is dropped.
+/// The place of a connection that came in, until this is dropped.
 #[derive(Debug)]
-pub struct Inside {
-    _place: OwnedSemaphorePermit,
-    _client: Option<Counted>,
-}
+pub struct Place(#[expect(dead_code, reason = "held for its end")] OwnedSemaphorePermit);
 
 /// Why a connection is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +69,19 @@ impl Door {
         Self { places, per_client, clients: Arc::default(), trusted }
     }
 
-    /// `peer` is None for a socket without addresses.
-    pub fn enter(&self, peer: Option<IpAddr>) -> Result<Inside, TurnedAway> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| TurnedAway::Full)?;
-        let client = match (self.per_client, peer.map(|peer| peer.to_canonical())) {
-            (Some(most), Some(peer)) if !self.trusted.trust(peer) => {
-                Some(Counted::begin(&self.clients, network(peer), most).ok_or(TurnedAway::Client)?)
-            }
-            _ => None,
+    pub fn enter(&self) -> Result<Place, TurnedAway> {
+        self.places.clone().try_acquire_owned().map(Place).map_err(|_| TurnedAway::Full)
+    }
+
+    /// Whose connection it is. `peer` is None for a socket without addresses. None: nobody's in particular.
+    pub fn count(&self, peer: Option<IpAddr>) -> Result<Option<Counted>, TurnedAway> {
+        let (Some(most), Some(peer)) = (self.per_client, peer.map(|peer| peer.to_canonical())) else {
+            return Ok(None);
         };
-        Ok(Inside { _place: place, _client: client })
+        if self.trusted.trust(peer) {
+            return Ok(None);
+        }
+        Counted::begin(&self.clients, network(peer), most).map(Some).ok_or(TurnedAway::Client)
     }
 }
 
@@ -95,7 +95,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// One more of a client's connections. Who has none is in no map.
 #[derive(Debug)]
-struct Counted {
+pub struct Counted {
     clients: Arc<Mutex<HashMap<IpAddr, u64>>>,
     client: IpAddr,
 }
@@ -132,25 +132,29 @@ mod tests {
         Some(text.parse().expect("an address"))
     }
 
+    fn come(door: &Door, peer: Option<IpAddr>) -> Result<(Place, Option<Counted>), TurnedAway> {
+        Ok((door.enter()?, door.count(peer)?))
+    }
+
     #[test]
     fn a_client_has_so_many_and_all_together_so_many() {
         let door = Door::new(3, Some(2), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
-        let first = door.enter(address("192.0.2.1")).expect("the first");
-        let _second = door.enter(address("::ffff:192.0.2.1")).expect("the second");
-        assert_eq!(door.enter(address("192.0.2.1")).err(), Some(TurnedAway::Client));
-        let _proxy = door.enter(address("10.1.1.1")).expect("another one's");
-        assert_eq!(door.enter(address("192.0.2.9")).err(), Some(TurnedAway::Full));
+        let first = come(&door, address("192.0.2.1")).expect("the first");
+        let _second = come(&door, address("::ffff:192.0.2.1")).expect("the second");
+        assert_eq!(come(&door, address("192.0.2.1")).err(), Some(TurnedAway::Client));
+        let _proxy = come(&door, address("10.1.1.1")).expect("another one's");
+        assert_eq!(come(&door, address("192.0.2.9")).err(), Some(TurnedAway::Full));
         drop(first);
-        assert!(door.enter(address("192.0.2.1")).is_ok(), "one went");
-        assert!(door.enter(None).is_ok(), "a socket without addresses");
+        assert!(come(&door, address("192.0.2.1")).is_ok(), "one went");
+        assert!(come(&door, None).is_ok(), "a socket without addresses");
     }
 
     #[test]
     fn nobody_is_remembered_who_has_left() {
         let door = Door::new(9, Some(1), TrustedProxies(Vec::new()));
-        let one = door.enter(address("2001:db8::1")).expect("the first");
-        assert_eq!(door.enter(address("2001:db8::2")).err(), Some(TurnedAway::Client), "of the same network");
-        let _other = door.enter(address("2001:db8:0:1::1")).expect("of another one");
+        let one = come(&door, address("2001:db8::1")).expect("the first");
+        assert_eq!(come(&door, address("2001:db8::2")).err(), Some(TurnedAway::Client), "of the same network");
+        let _other = come(&door, address("2001:db8:0:1::1")).expect("of another one");
         assert_eq!(door.clients.lock().len(), 2);
         drop(one);
         assert_eq!(door.clients.lock().len(), 1);
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn proxies_are_not_counted_by_address() {
         let door = Door::new(9, Some(1), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
-        let all: Vec<_> = (0..3).map(|_| door.enter(address("10.0.0.1"))).collect();
+        let all: Vec<_> = (0..3).map(|_| come(&door, address("10.0.0.1"))).collect();
         assert!(all.iter().all(Result::is_ok) && door.clients.lock().is_empty());
     }
 

@@ -38,10 +38,10 @@ pub enum Opened {
 
 impl Entrance {
     /// None: the client sent nothing useful in time.
-    pub async fn open(&self, stream: Stream) -> Option<Opened> {
+    pub async fn open(&self, socket: Box<Socket>) -> Option<Opened> {
         match &self.tls {
-            Some(tls) => self.secured(tls, stream).await,
-            None => self.plain(stream).await,
+            Some(tls) => self.secured(tls, socket).await,
+            None => self.plain(socket).await,
         }
     }
 
@@ -70,9 +70,7 @@ impl Entrance {
         }
     }
 
-    async fn secured(&self, tls: &Tls, stream: Stream) -> Option<Opened> {
-        // Of the listener's own kind; the platform hands over no other.
-        let socket: Box<Socket> = stream.into_any().downcast().ok()?;
+    async fn secured(&self, tls: &Tls, socket: Box<Socket>) -> Option<Opened> {
         let mut stream = match timeout(self.patience, tls.accept(*socket)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {

@@ -19,6 +19,7 @@
 //!                                   broken               or it has not, and sees that
 //! ```
 
+mod announced;
 mod begun;
 mod broken;
 mod caching;
@@ -52,6 +53,7 @@ mod ruleset;
 mod turn;
 mod wrapped;
 
+pub use announced::Announcers;
 pub use connection::{ConnectionLimits, Connections};
 pub use explain::{Scene, Supposed};
 pub use forward::TrustedProxies;

@@ -17,6 +17,7 @@ mod hygiene;
 mod lifecycle;
 mod model;
 mod overload;
+mod proxy_protocol;
 mod readme;
 mod reload;
 mod streaming;

@@ -108,6 +108,14 @@ pub(super) const KEYS: &[Key] = &[
         "The most fields in a request head; more are answered 431.",
     ),
     Key::new(
+        "proxy_protocol",
+        Kind::List(&Kind::Text(Form::Network)),
+        "[]",
+        "Balancers whose connections begin with a PROXY header, version 1 or 2; theirs without one are closed.",
+    )
+    .at_start()
+    .example(r#"["10.0.0.0/8"]"#),
+    Key::new(
         "trusted_proxies",
         Kind::List(&Kind::Text(Form::Network)),
         r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8"]"#,
