@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pingora::apps::HttpServerOptions;
 use pingora::apps::ServerApp;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::proxy::HttpProxy;
@@ -146,10 +145,6 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     });
     let platform = Arc::new(platform_conf(&config.upstream, config.runtime.workers));
     let mut proxy = HttpProxy::new(Proxy::new(parts.clone()), platform);
-    let mut options = HttpServerOptions::default();
-    options.h2c = config.listen.connection.h2c;
-    options.h2_idle_timeout = Some(config.listen.connection.idle_timeout);
-    proxy.server_options = Some(options);
     proxy.handle_init_modules();
 
     let (close, closing) = watch::channel(false);

@@ -135,6 +135,8 @@ labels! {
         Connections = "connections",
         ClientConnections = "client_connections",
         ConnectionRequests = "connection_requests",
+        Streams = "streams",
+        Floods = "floods",
         IdleTime = "idle_time",
         HeaderTime = "header_time",
         Url = "url",

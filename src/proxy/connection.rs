@@ -24,6 +24,7 @@ use super::announced::Announcers;
 use super::door::{Counted, Door, TurnedAway};
 use super::entrance::{Entrance, Opened};
 use super::forward::TrustedProxies;
+use super::http2::{Http2, StreamLimits};
 use super::outlet::Outlet;
 use crate::metrics::{Limit, Metrics};
 use crate::tls::Tls;
@@ -46,14 +47,25 @@ pub struct ConnectionLimits {
     pub max_connections: usize,
     /// Of one address.
     pub max_per_client: Option<u64>,
-    /// Requests on one connection of HTTP/1.
+    /// Requests on one connection.
     pub max_requests: Option<u64>,
+    /// Requests at a time on one of HTTP/2.
+    pub max_streams: u32,
     /// Bytes of a request's head.
     pub max_header_size: u64,
+    pub max_header_count: usize,
     /// For the first bytes of a connection, for a TLS handshake, and for a request's head as a whole.
     pub header_timeout: Duration,
     /// An unused connection is closed after this long.
     pub idle_timeout: Duration,
+}
+
+impl ConnectionLimits {
+    /// Those of a connection of HTTP/2.
+    fn of_streams(&self) -> StreamLimits {
+        let Self { max_streams, max_requests, max_header_size, max_header_count, idle_timeout, .. } = *self;
+        StreamLimits { max_streams, max_requests, max_header_size, max_header_count, idle_timeout }
+    }
 }
 
 /// pingora's proxy behind the door of the listener.
@@ -69,7 +81,6 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// `proxy` must have been built with h2c on when `limits.h2c` is.
     pub fn new(
         proxy: HttpProxy<Proxy>,
         limits: ConnectionLimits,
@@ -261,7 +272,11 @@ impl ServerApp for Connections {
         };
         match opened {
             Opened::Http1(stream) => self.serve_http1(stream, &self.leaving).await,
-            Opened::Http2(stream) => drop(self.proxy.process_new(stream, &self.leaving).await),
+            Opened::Http2(stream) => {
+                let (limits, leaving) = (self.limits.of_streams(), self.leaving.clone());
+                let connection = Http2 { proxy: &self.proxy, limits: &limits, metrics: &self.metrics, leaving };
+                connection.serve(stream, self.limits.header_timeout).await;
+            }
         }
         None
     }

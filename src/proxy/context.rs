@@ -11,6 +11,7 @@ use super::delivery::Delivery;
 use super::failure::Failure;
 use super::request::Request;
 use super::ruleset::Ruleset;
+use super::tally::Tally;
 use crate::cache::{BodyFacts, FillPlan, Found, Joined};
 use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Limit, Phases, Reused};
@@ -34,6 +35,8 @@ pub struct Context {
     pub failure: Option<Failure>,
     /// The client's connection, while it is served beside the fill.
     pub delivery: Option<Delivery>,
+    /// That of its connection; only with HTTP/2.
+    pub tally: Option<Arc<Tally>>,
     /// When the client left, where that was before the end of the request.
     pub left: Option<Instant>,
     /// Bytes of the request's content so far.
@@ -138,6 +141,7 @@ impl Context {
             phases: Phases::default(),
             failure: None,
             delivery: None,
+            tally: None,
             left: None,
             content: 0,
             content_since: None,

@@ -1,26 +1,38 @@
-//! What one connection of HTTP/2 may ask of us.
+//! One connection of HTTP/2, and what it may ask of us.
 //!
 //! A stream costs its client a few bytes and us a request, so that each of the known floods has a bound:
 //!
-//! * streams at a time: the operator's, in SETTINGS;
+//! * streams at a time: the operator's, in SETTINGS. Work may outlive its stream, when a fetch goes on for the store after
+//!   its client has left: twice as many requests may be at work, and one more is answered 503;
 //! * the field section (RFC 9113, section 6.5.2), and with it the CONTINUATION frames that may carry one: what fits is
 //!   read, and refused with 431 where it is more than the operator allows;
 //! * rapid reset (CVE-2023-44487): streams that are reset before they were looked at end the connection in h2. Those that
-//!   come slower have begun to cost something by then: they are counted here, [`Resets`];
-//! * "made you reset" (CVE-2025-8671): streams that we reset since the client broke their rules end it too.
+//!   come slower have begun to cost something by then: [`Tally`] counts them;
+//! * "made you reset" (CVE-2025-8671): streams that we reset since the client broke their rules end it too;
+//! * requests altogether: after `listen.max_requests` GOAWAY says that the next belong elsewhere, and what is under way is
+//!   finished.
+//!
+//! The loop is ours because the platform's counts none of these but malformed requests.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use bytes::Bytes;
+use h2::Reason;
+use pingora::apps::HttpServerApp;
 use pingora::http::ResponseHeader;
-use pingora::protocols::GetProxyDigest;
-use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake};
 use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::proxy::Session;
-use tokio::sync::Notify;
+use pingora::protocols::{Digest, Stream};
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use tokio::time::{sleep, timeout};
 
-use super::intake::RequestLimits;
+use super::Proxy;
+use super::tally::{Standing, Tally};
+use crate::metrics::{Limit, Metrics};
 
 /// Each field counts as so many bytes more than its name and value (RFC 9113, section 6.5.2).
 const FIELD_OVERHEAD: u64 = 32;
@@ -28,97 +40,182 @@ const FIELD_OVERHEAD: u64 = 32;
 /// Streams whose rules the client broke, of one connection. A client of good will breaks none.
 const BROKEN_STREAMS: usize = 64;
 
+/// Requests that the platform refused as they came in.
+const MALFORMED_REQUESTS: usize = 32;
+
 /// Streams that were reset before they were looked at.
 const UNSEEN_RESETS: usize = 20;
 
-/// Requests of one connection that may be given up in [`RESET_SPAN`]: a page that is left in the middle of loading gives
-/// up as many as it may have at a time, and a person leaves some pages in that span.
-const MOST_RESETS: u32 = 500;
-const RESET_SPAN: Duration = Duration::from_secs(10);
+/// How long a connection that ends may take to hear why.
+const GOODBYE: Duration = Duration::from_millis(500);
 
-/// The settings of every connection.
-pub fn options(max_streams: u32, limits: &RequestLimits) -> H2Options {
-    let list = limits.max_header_size + FIELD_OVERHEAD * limits.max_header_count as u64;
-    let mut options = default_h2_options();
-    options
-        .max_concurrent_streams(max_streams)
-        .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(UNSEEN_RESETS)
-        .max_local_error_reset_streams(Some(BROKEN_STREAMS));
-    options
-}
-
-/// How many requests a connection gave up lately. Each of its streams has hold of it.
-#[derive(Clone, Debug)]
-pub struct Resets(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    count: Mutex<Count>,
-    too_many: Notify,
-}
-
+/// What every connection is bound by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Count {
-    since: Instant,
-    resets: u32,
+pub struct StreamLimits {
+    /// At a time.
+    pub max_streams: u32,
+    /// Altogether.
+    pub max_requests: Option<u64>,
+    /// Of one request's head.
+    pub max_header_size: u64,
+    pub max_header_count: usize,
+    /// Without a request.
+    pub idle_timeout: Duration,
 }
 
-impl Resets {
-    pub fn none(now: Instant) -> Self {
-        Self(Arc::new(Shared { count: Mutex::new(Count { since: now, resets: 0 }), too_many: Notify::new() }))
-    }
-
-    /// Lets every stream of the connection find this. The platform hands on what a proxy in front of a server said; here
-    /// there is none, so that the place is free.
-    pub fn attach(&self, connection: &mut (impl GetProxyDigest + ?Sized)) {
-        if let Ok(nothing) = ResponseHeader::build(200, None) {
-            connection.set_proxy_digest(ProxyDigest::new(Box::new(nothing), Some(Box::new(self.clone()))));
-        }
-    }
-
-    /// Those of the connection that this request came on.
-    pub fn of(session: &Session) -> Option<&Self> {
-        let digest = session.digest()?.proxy_digest.as_ref()?;
-        digest.user_data.as_ref()?.downcast_ref()
-    }
-
-    /// One more.
-    pub fn count(&self, now: Instant) {
-        if self.0.count.lock().one_more(now) {
-            self.0.too_many.notify_one();
-        }
-    }
-
-    pub async fn too_many(&self) {
-        self.0.too_many.notified().await;
+impl StreamLimits {
+    fn settings(&self) -> H2Options {
+        let list = self.max_header_size + FIELD_OVERHEAD * self.max_header_count as u64;
+        let mut settings = default_h2_options();
+        settings
+            .max_concurrent_streams(self.max_streams)
+            .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(UNSEEN_RESETS)
+            .max_local_error_reset_streams(Some(BROKEN_STREAMS));
+        settings
     }
 }
 
-impl Count {
-    /// Whether it is one too many.
-    fn one_more(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.since) > RESET_SPAN {
-            *self = Self { since: now, resets: 0 };
+/// One of them, as it is served.
+pub struct Http2<'a> {
+    pub proxy: &'a Arc<HttpProxy<Proxy>>,
+    pub limits: &'a StreamLimits,
+    pub metrics: &'a Metrics,
+    /// True once a drain has begun.
+    pub leaving: ShutdownWatch,
+}
+
+/// Something other than a request.
+enum Called {
+    /// A drain has begun.
+    Away,
+    Flood,
+    Idle,
+}
+
+impl Http2<'_> {
+    /// Serves it until it ends. `patience`: for what comes before the first request.
+    pub async fn serve(mut self, stream: Stream, patience: Duration) {
+        let tally = Arc::new(Tally::new(self.limits.max_streams, self.limits.max_requests));
+        let digest = digest(&stream, &tally);
+        let Ok(Ok(mut connection)) = timeout(patience, handshake(stream, Some(self.limits.settings()))).await else {
+            return;
+        };
+        let (mut malformed, mut leaving) = (0, false);
+        let reason = loop {
+            let accepted = match self.next(&mut connection, &digest, &tally, leaving).await {
+                Ok(accepted) => accepted,
+                Err(Called::Away) => {
+                    connection.graceful_shutdown();
+                    leaving = true;
+                    continue;
+                }
+                Err(Called::Flood) => break self.flood(),
+                Err(Called::Idle) => {
+                    self.metrics.limit_met(Limit::IdleTime);
+                    break Reason::NO_ERROR;
+                }
+            };
+            match accepted {
+                Ok(Some(H2Accept::Session(session))) => match self.admit(session, &tally) {
+                    Standing::Last if !leaving => {
+                        self.metrics.limit_met(Limit::ConnectionRequests);
+                        connection.graceful_shutdown();
+                        leaving = true;
+                    }
+                    Standing::Over => break Reason::NO_ERROR,
+                    Standing::Fair | Standing::Last | Standing::Crowded => {}
+                },
+                Ok(Some(H2Accept::Rejected)) if malformed < MALFORMED_REQUESTS => malformed += 1,
+                Ok(Some(H2Accept::Rejected)) => break self.flood(),
+                Ok(None) => return,
+                Err(error) => {
+                    if is_flood(&error) {
+                        self.flood();
+                    }
+                    return;
+                }
+            }
+        };
+        connection.abrupt_shutdown(reason);
+        let _said = timeout(GOODBYE, std::future::poll_fn(|context| connection.poll_closed(context))).await;
+    }
+
+    async fn next(
+        &mut self,
+        connection: &mut h2::server::Connection<Stream, Bytes>,
+        digest: &Arc<Digest>,
+        tally: &Tally,
+        leaving: bool,
+    ) -> Result<pingora::Result<Option<H2Accept>>, Called> {
+        let idle = pin!(async {
+            tally.until_idle().await;
+            sleep(self.limits.idle_timeout).await;
+        });
+        tokio::select! {
+            // What would end the connection is looked at first: streams may come in without a pause.
+            biased;
+            () = tally.until_flooded() => Err(Called::Flood),
+            _ = self.leaving.wait_for(|leaving| *leaving), if !leaving => Err(Called::Away),
+            accepted = HttpSession::from_h2_conn(connection, digest.clone()) => Ok(accepted),
+            () = idle => Err(Called::Idle),
         }
-        self.resets += 1;
-        self.resets > MOST_RESETS
+    }
+
+    fn flood(&self) -> Reason {
+        self.metrics.limit_met(Limit::Floods);
+        Reason::ENHANCE_YOUR_CALM
+    }
+
+    fn admit(&self, session: HttpSession, tally: &Arc<Tally>) -> Standing {
+        let standing = tally.ask();
+        match standing {
+            Standing::Fair | Standing::Last => self.begin(session, tally),
+            Standing::Crowded => {
+                self.metrics.limit_met(Limit::Streams);
+                refuse(session);
+            }
+            Standing::Over => {}
+        }
+        standing
+    }
+
+    /// One request, beside the others of the connection.
+    fn begin(&self, session: HttpSession, tally: &Arc<Tally>) {
+        let (proxy, leaving, live) = (self.proxy.clone(), self.leaving.clone(), tally.begin());
+        tokio::spawn(async move {
+            let _live = live;
+            proxy.process_new_http(ServerSession::new_http2(session), &leaving).await;
+        });
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Lets every request of the connection find its tally. The platform hands on what a proxy in front of a server said;
+/// here there is none, so that the place is free.
+fn digest(stream: &Stream, tally: &Arc<Tally>) -> Arc<Digest> {
+    let nothing = ResponseHeader::build(200, None).ok().map(Box::new);
+    let found = |nothing| Arc::new(ProxyDigest::new(nothing, Some(Box::new(tally.clone()))));
+    Arc::new(Digest {
+        ssl_digest: stream.get_ssl_digest(),
+        timing_digest: stream.get_timing_digest(),
+        proxy_digest: nothing.map(found),
+        socket_digest: stream.get_socket_digest(),
+    })
+}
 
-    #[test]
-    fn many_in_a_short_time_are_too_many() {
-        let start = Instant::now();
-        let mut count = Count { since: start, resets: 0 };
-        let within = (0..MOST_RESETS).map(|_| count.one_more(start + RESET_SPAN)).collect::<Vec<_>>();
-        assert!(!within.contains(&true));
-        assert!(count.one_more(start + RESET_SPAN));
-        let later = start + RESET_SPAN + Duration::from_millis(1);
-        assert!(!count.one_more(later), "a new span");
-        assert_eq!(count, Count { since: later, resets: 1 });
-    }
+/// RFC 9110, section 15.6.4: as much is at work for this connection as may be.
+fn refuse(mut session: HttpSession) {
+    let head = ResponseHeader::build(503, None).and_then(|mut head| {
+        head.insert_header(http::header::CACHE_CONTROL, "no-store")?;
+        head.insert_header(http::header::RETRY_AFTER, "1")?;
+        Ok(Box::new(head))
+    });
+    // Whoever has reset the stream meanwhile needs no answer.
+    let _gone = head.and_then(|head| session.write_response_header(head, true));
+}
+
+/// h2 ended the connection since its client wanted too much of it.
+fn is_flood(error: &pingora::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<h2::Error>();
+    cause.is_some_and(|error| error.reason() == Some(Reason::ENHANCE_YOUR_CALM) && error.is_library())
 }

@@ -35,6 +35,7 @@ mod entrance;
 mod explain;
 mod failure;
 mod forward;
+mod http2;
 mod inbound;
 mod intake;
 mod judgement;
@@ -50,6 +51,7 @@ mod request;
 mod respond;
 mod route;
 mod ruleset;
+mod tally;
 mod turn;
 mod wrapped;
 
@@ -95,6 +97,7 @@ use encoding::EncodingBuilder;
 use failure::Failure;
 use forward::Client;
 use request::Request;
+use tally::Tally;
 
 /// Everything the proxy works with, built by `app`.
 pub struct Parts {
@@ -196,7 +199,10 @@ impl ProxyHttp for Proxy {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         match session.subrequest_ctx {
-            None => context.in_flight = Some(self.parts.metrics.request_in_flight()),
+            None => {
+                context.in_flight = Some(self.parts.metrics.request_in_flight());
+                context.tally = Tally::of(session).cloned();
+            }
             Some(_) => refresh::make_common(session.req_header_mut()),
         }
         self.set_timers(session, &context.rules.limits);
@@ -500,6 +506,10 @@ impl ProxyHttp for Proxy {
             context.answer.instead = broken::end(session, failure).await;
         }
         self.note_refresh(session, context);
+        if let Some(tally) = &context.tally {
+            let left = context.left.is_some() || context.failure == Some(Failure::ClientGone);
+            tally.end(left && session.response_written().is_none());
+        }
         self.report(session, context);
     }
 }

@@ -12,6 +12,8 @@ mod cdn;
 mod compression;
 mod corpus;
 mod explain;
+mod floods;
+mod frames;
 mod h2c;
 mod hygiene;
 mod lifecycle;

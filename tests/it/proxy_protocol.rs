@@ -1,6 +1,8 @@
 //! The PROXY protocol, and the fields that tell the app who asks, over it.
 
-use crate::harness::{Answer, Call, Origin, Vacpack, until};
+use crate::harness::payload::page;
+use crate::harness::tls::Authority;
+use crate::harness::{Answer, Call, Frames, Origin, Vacpack, until};
 
 const SETTINGS: &str = "listen.proxy_protocol = [\"127.0.0.0/8\"]\n";
 const LINE: &str = "PROXY TCP4 198.51.100.7 127.0.0.1 4711 80\r\n";
@@ -76,4 +78,24 @@ fn connections_are_counted_for_who_the_balancer_says() {
         again.send(LINE);
         (again.ask(&Call::get("/page")).status == 200).then_some(())
     });
+}
+
+#[test]
+fn http_2_and_tls_follow_it_too() {
+    let origin = Origin::start();
+    origin.serve("/page", Answer::html(page(2000)));
+    let vacpack = Vacpack::with(&origin, SETTINGS);
+    let asked = |frames: &mut Frames| {
+        frames.send(&crate::harness::frames::get(1, "/page"));
+        let data = std::iter::from_fn(|| frames.next()).find(|frame| frame.kind == 0);
+        assert!(data.is_some_and(|data| data.stream == 1));
+        assert_eq!(origin.last("/page").fields.one("X-Forwarded-For"), Some("198.51.100.7"));
+    };
+    asked(&mut Frames::connect_after(vacpack.address(), LINE.as_bytes()));
+    let authority = Authority::new("proxy-protocol");
+    let certificate = authority.directory("tls", &["site.test"]);
+    let vacpack = Vacpack::with(&origin, &format!("{SETTINGS}listen.tls.certificates = {certificate:?}"));
+    let config = authority.client(&["h2"], None);
+    asked(&mut Frames::secured_after(vacpack.address(), &version2(), "site.test", config));
+    assert_eq!(origin.last("/page").fields.one("X-Forwarded-Proto"), Some("https"));
 }

@@ -35,6 +35,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::table("tls", TLS, "TLS for every client of this port; without certificates there is none.").at_start(),
     Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand.").at_start(),
     Key::new(
+        "max_streams",
+        Kind::Integer { min: 1, max: 10_000 },
+        "100",
+        "How many requests at a time a client may have on one connection of HTTP/2.",
+    )
+    .at_start(),
+    Key::new(
         "max_connections",
         MAX_CONNECTIONS,
         "10_000",
@@ -52,7 +59,7 @@ pub(super) const KEYS: &[Key] = &[
         "max_requests",
         Kind::WordOr("unlimited", &MAX_REQUESTS),
         "10_000",
-        "Requests on one connection of HTTP/1 before it is closed, so that a balancer spreads connections anew.",
+        "Requests on one connection before it is closed, so that a balancer spreads connections anew.",
     )
     .at_start(),
     Key::new(

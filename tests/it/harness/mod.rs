@@ -2,7 +2,8 @@
 //!
 //! * [`Origin`] answers to the byte and remembers what it was asked; [`Terminator`] is TLS before it;
 //! * [`Vacpack`] runs in this process, [`binary`] is the built program;
-//! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2; [`tls`] has certificates for them;
+//! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2, [`frames`] its frames one by one;
+//!   [`tls`] has certificates for them;
 //! * [`decode`] reads bodies with programs that are not ours;
 //! * [`wait`] polls for states until a deadline; nothing here sleeps and hopes.
 
@@ -12,6 +13,7 @@ mod call;
 mod client;
 pub mod decode;
 pub mod encode;
+pub mod frames;
 mod h2c;
 mod metrics;
 mod origin;
@@ -27,6 +29,7 @@ mod wire;
 
 pub use call::{Call, HOST};
 pub use client::Client;
+pub use frames::Frames;
 pub use h2c::H2Client;
 pub use metrics::Metrics;
 pub use origin::{Answer, Origin, Part, Seen};
