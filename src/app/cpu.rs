@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cgroup::{self, field};
 use crate::config::limits;
 use crate::encode::{CpuLadder, Pressure, Signals, Step};
 use crate::metrics::Metrics;
@@ -66,11 +67,7 @@ struct Counts {
 impl Meter {
     /// `root` is the root of the file system, `/` but in tests.
     pub fn new(root: &Path) -> Self {
-        let v2 = limits::groups(root, "");
-        let stalled = v2.iter().map(|group| group.join("cpu.pressure")).find(|file| file.exists());
-        let groups = v2.into_iter().chain(limits::groups(root, "cpu"));
-        let throttled = groups.map(|group| group.join("cpu.stat")).filter(|file| file.exists()).collect();
-        Self { throttled, stalled }
+        Self { throttled: stats(root), stalled: cgroup::pressure(root, "cpu") }
     }
 
     /// A quota may stand at any level: the group that is held back longest counts.
@@ -84,7 +81,7 @@ impl Meter {
                 .filter_map(|text| throttled(&text))
                 .max()
                 .unwrap_or_default(),
-            stalled: self.stalled.as_ref().and_then(read).and_then(|text| stalled(&text)),
+            stalled: self.stalled.as_deref().and_then(cgroup::stalled),
         }
     }
 }
@@ -102,20 +99,16 @@ impl Counts {
     }
 }
 
-/// `cpu.stat`: microseconds in v2, nanoseconds in v1.
-fn throttled(text: &str) -> Option<Duration> {
-    text.lines().find_map(|line| match line.split_once(' ')? {
-        ("throttled_usec", count) => count.parse().ok().map(Duration::from_micros),
-        ("throttled_time", count) => count.parse().ok().map(Duration::from_nanos),
-        _ => None,
-    })
+/// Every `cpu.stat` there is: of this group and those above it.
+pub fn stats(root: &Path) -> Vec<PathBuf> {
+    let groups = limits::groups(root, "").into_iter().chain(limits::groups(root, "cpu"));
+    groups.map(|group| group.join("cpu.stat")).filter(|file| file.exists()).collect()
 }
 
-/// `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`, in microseconds.
-fn stalled(text: &str) -> Option<Duration> {
-    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
-    let total = some.split(' ').find_map(|field| field.strip_prefix("total="))?;
-    total.parse().ok().map(Duration::from_micros)
+/// `cpu.stat`: microseconds in v2, nanoseconds in v1.
+fn throttled(text: &str) -> Option<Duration> {
+    let v2 = field(text, "throttled_usec").map(Duration::from_micros);
+    v2.or_else(|| field(text, "throttled_time").map(Duration::from_nanos))
 }
 
 #[cfg(test)]

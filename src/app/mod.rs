@@ -7,6 +7,8 @@
 
 mod bind;
 mod cache;
+mod cgroup;
+mod container;
 mod cpu;
 mod drain;
 mod explain;
@@ -14,6 +16,7 @@ mod follow;
 mod memory;
 mod pulse;
 mod reload;
+mod sizing;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -45,6 +48,7 @@ use crate::upstream::{Places, ResolveError, Upstream};
 pub use bind::BindError;
 use bind::Bound;
 use cache::{Counted, Occupancy, Purger, load};
+use container::Container;
 use cpu::Meter;
 pub use drain::run;
 use explain::Explainer;
@@ -110,9 +114,11 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let access_log = Arc::new(AccessLog::start(io::stdout(), log_format(&config), metrics.access_log_dropped())?);
     let lifecycle = Arc::new(Lifecycle::default());
 
+    sizing::log(&config, shares(&config));
     let encoders = Arc::new(Budget::new(shares(&config).encoders));
     let books = Arc::new(Books::new(config.memory.budget, encoders.clone()));
     metrics.watch_memory(books.clone());
+    metrics.watch_container(Arc::new(Container::new(Path::new("/"))));
     let limits = limits(&config);
     // The platform wants these for the life of the process, so they are given it.
     let memory = Memory::new(limits, encoders.clone(), Arc::new(Counted::new(metrics.clone())));

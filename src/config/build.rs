@@ -182,8 +182,10 @@ fn log(log: Settings<'_>) -> Log {
 fn runtime(runtime: Settings<'_>, root: &Path) -> Runtime {
     let fixed = runtime.integer_or_word("workers").and_then(|count| NonZeroUsize::new(count as usize));
     let available = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let limit = limits::cpu_limit(root);
     Runtime {
-        workers: fixed.unwrap_or_else(|| limits::workers(available, limits::cpu_limit(root))).get(),
+        workers: fixed.unwrap_or_else(|| limits::workers(available, limit)).get(),
+        cpu_limit: limit.map(|cores| (cores * 1000.0) as u64),
         drain_delay: runtime.time("drain_delay"),
         drain_limit: runtime.time("drain_limit"),
         grace: runtime.time("grace"),

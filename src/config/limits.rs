@@ -14,7 +14,12 @@ const NO_LIMIT: u64 = 1 << 60;
 pub fn memory_limit(root: &Path) -> Option<u64> {
     let v2 = groups(root, "").into_iter().map(|group| group.join("memory.max"));
     let v1 = groups(root, "memory").into_iter().map(|group| group.join("memory.limit_in_bytes"));
-    v2.chain(v1).filter_map(|file| read(&file)?.parse().ok()).filter(|limit| *limit < NO_LIMIT).min()
+    v2.chain(v1).filter_map(|file| bytes(&file)).min()
+}
+
+/// The limit that a file states, if it does.
+pub(crate) fn bytes(file: &Path) -> Option<u64> {
+    read(file)?.parse().ok().filter(|limit| *limit < NO_LIMIT)
 }
 
 /// The CPU limit in cores, if there is one.

@@ -91,6 +91,8 @@ pub struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {
     pub workers: usize,
+    /// The container's CPU limit, in thousandths of a core.
+    pub cpu_limit: Option<u64>,
     pub drain_delay: Duration,
     pub drain_limit: Duration,
     /// What the pod has for its end; only compared with the two.

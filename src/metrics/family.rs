@@ -156,6 +156,18 @@ families! {
         "1 while the configuration asks for something that only a start reads.";
     MEMORY_BUDGET_BYTES: Gauge "vacpack_memory_budget_bytes" []
         "Memory that cache, fills and encoders may take together.";
+    CONTAINER_MEMORY_BYTES: Gauge "vacpack_container_memory_bytes" []
+        "Memory of the container that the kernel cannot simply take back, as its control group counts it.";
+    CONTAINER_MEMORY_LIMIT_BYTES: Gauge "vacpack_container_memory_limit_bytes" []
+        "The container's memory limit.";
+    CONTAINER_MEMORY_EVENTS: Counter "vacpack_container_memory_events_total" ["event"]
+        "What befell the container for want of memory.";
+    CONTAINER_STALLED_SECONDS: Counter "vacpack_container_stalled_seconds_total" ["resource"]
+        "Time for which somebody in the container waited for a resource.";
+    CPU_PERIODS: Counter "vacpack_cpu_periods_total" []
+        "Periods of the container's CPU limit that passed while it ran.";
+    CPU_PERIODS_THROTTLED: Counter "vacpack_cpu_periods_throttled_total" []
+        "Those of them in which the limit was used up.";
     CPU_THROTTLED_SECONDS: Counter "vacpack_cpu_throttled_seconds_total" []
         "Time for which the container was held back by its CPU limit.";
     ACCESS_LOG_DROPPED: Counter "vacpack_access_log_dropped_total" []

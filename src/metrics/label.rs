@@ -55,6 +55,20 @@ labels! {
         Other = "OTHER",
     }
 
+    /// What the kernel counts in `memory.events`. Version 1 has the last two only.
+    MemoryEvent {
+        High = "high",
+        Max = "max",
+        OomKill = "oom_kill",
+    }
+
+    /// What somebody in the container can wait for.
+    Resource {
+        Cpu = "cpu",
+        Memory = "memory",
+        Io = "io",
+    }
+
     /// Which connection body bytes were counted on.
     Side {
         Upstream = "upstream",

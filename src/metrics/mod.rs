@@ -13,6 +13,7 @@ mod cache;
 mod children;
 mod compression;
 pub mod config;
+mod container;
 pub mod exchange;
 pub mod family;
 mod improvement;
@@ -32,11 +33,12 @@ pub use access_log::AccessLog;
 pub use cache::{CacheGauges, CacheMeters};
 pub use compression::{CompressionMeters, Encoded};
 pub use config::Config;
+pub use container::{ContainerFigures, ContainerSource};
 pub use exchange::{BodyCoding, Cause, ErrorType, Exchange, Storing};
 pub use improvement::ImprovementMeters;
 pub use label::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Label, Limit, Mode, Phase, Priority, PurgeResult, PurgeScope,
-    ReloadResult, Reused, Sharing, Shed, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, Label, Limit, MemoryEvent, Mode, Phase, Priority, PurgeResult,
+    PurgeScope, ReloadResult, Resource, Reused, Sharing, Shed, Transcoding, UpstreamError,
 };
 pub use memory::MemoryGauges;
 pub use occupancy::InFlight;
@@ -123,6 +125,11 @@ impl Metrics {
     /// From now on each scrape shows what this budget holds. Once for a process.
     pub fn watch_memory(&self, source: Arc<dyn MemoryGauges>) {
         self.registry.register(memory::collector(source));
+    }
+
+    /// From now on each scrape shows how the container fares. Once for a process.
+    pub fn watch_container(&self, source: Arc<dyn ContainerSource>) {
+        self.registry.register(container::ContainerCollector::new(source));
     }
 
     /// From now on each scrape shows how these certificates are. Once for a process.

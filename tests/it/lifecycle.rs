@@ -145,7 +145,7 @@ fn on_sigterm_an_idle_program_ends_at_once() {
     let ended = binary.end();
     assert_eq!(ended.code, Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    let told = ["vacpack serves", "a second signal ends it now", "stopped"];
+    let told = ["sized by the container", "vacpack serves", "a second signal ends it now", "stopped"];
     assert_eq!(ended.stderr.lines().count(), told.len(), "{}", ended.stderr);
     assert!(ended.stderr.lines().zip(told).all(|(line, words)| line.contains(words)), "{}", ended.stderr);
     assert!(kept.sees_the_end());

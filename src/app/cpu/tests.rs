@@ -1,29 +1,7 @@
 //! Against trees of files that look like a container's.
 
+use super::super::cgroup::tests::Root;
 use super::*;
-
-/// A root that goes away with its test.
-struct Root(PathBuf);
-
-impl Root {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let root = Self(std::env::temp_dir().join(format!("vacpack-cpu-{}-{name}", std::process::id())));
-        files.iter().for_each(|(file, text)| root.write(file, text));
-        root
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        let file = self.0.join(file);
-        fs::create_dir_all(file.parent().expect("a directory")).expect("writable");
-        fs::write(file, text).expect("writable");
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        let _left_behind = fs::remove_dir_all(&self.0);
-    }
-}
 
 const V2: &str =
     "usage_usec 900\nuser_usec 500\nsystem_usec 400\nnr_periods 9\nnr_throttled 2\nthrottled_usec 250000\n";
@@ -77,8 +55,6 @@ fn counts_become_shares_of_the_time_between() {
 fn what_does_not_parse_is_nothing() {
     assert_eq!(throttled("throttled_usec much\n"), None);
     assert_eq!(throttled(""), None);
-    assert_eq!(stalled("full total=3"), None);
-    assert_eq!(stalled("some avg10=0.00"), None);
 }
 
 /// From the files to the gauge, in real time: down within two seconds of pressure.

@@ -6,8 +6,8 @@ use super::promtool;
 use crate::metrics::family::{FAMILIES, Family};
 use crate::metrics::label::Label;
 use crate::metrics::{
-    Downgrade, EvictionCause, GivenUp, Handshake, Mode, Phase, Priority, PurgeResult, PurgeScope, ReloadResult,
-    Sharing, Shed, Transcoding, UpstreamError,
+    Downgrade, EvictionCause, GivenUp, Handshake, MemoryEvent, Mode, Phase, Priority, PurgeResult, PurgeScope,
+    ReloadResult, Resource, Sharing, Shed, Transcoding, UpstreamError,
 };
 use crate::negotiate::SkipReason;
 use crate::policy::{CacheOutcome, NotStored, OverVarying};
@@ -55,6 +55,8 @@ fn every_label_value_is_documented() {
         .chain(words::<Sharing>())
         .chain(words::<GivenUp>())
         .chain(words::<Handshake>())
+        .chain(words::<MemoryEvent>())
+        .chain(words::<Resource>())
         .chain(words::<Mode>())
         .chain(words::<Priority>())
         .chain(words::<Shed>())

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FixedCache, exercise, metrics, promtool, series, value, with_config};
+use super::{FixedCache, FixedContainer, exercise, metrics, promtool, series, value, with_config};
 use crate::header::Coding;
 use crate::metrics::config::{Config, ConstantLabels};
 use crate::metrics::family::FAMILIES;
-use crate::metrics::{Encoded, Mode};
+use crate::metrics::{ContainerFigures, ContainerSource, Encoded, Mode};
 
 #[test]
 fn every_family_of_the_table_is_exposed_and_no_other() {
@@ -48,6 +48,31 @@ fn gauges_of_the_cache_are_asked_at_each_scrape() {
     assert_eq!(value(&metrics, "vacpack_cache_entries"), 3.0);
     assert_eq!(value(&metrics, "vacpack_cache_capacity_bytes"), 1048576.0);
     assert_eq!(value(&metrics, "vacpack_cache_fills_in_flight_bytes"), i64::MAX as f64);
+}
+
+#[test]
+fn counters_of_the_kernel_are_shown_as_they_stand_however_often_they_are_asked_for() {
+    let metrics = metrics();
+    metrics.watch_container(Arc::new(FixedContainer));
+    for _ in 0..2 {
+        assert_eq!(value(&metrics, r#"vacpack_container_memory_events_total{event="oom_kill"}"#), 7.0);
+        assert_eq!(value(&metrics, r#"vacpack_container_stalled_seconds_total{resource="memory"}"#), 1.5);
+        assert_eq!(value(&metrics, "vacpack_cpu_periods_throttled_total"), 2.0);
+    }
+}
+
+#[test]
+fn what_the_kernel_does_not_tell_is_not_shown_as_zero() {
+    struct Nothing;
+    impl ContainerSource for Nothing {
+        fn figures(&self) -> ContainerFigures {
+            ContainerFigures::default()
+        }
+    }
+    let metrics = metrics();
+    metrics.watch_container(Arc::new(Nothing));
+    let text = metrics.exposition().expect("an exposition");
+    assert!(!text.contains("vacpack_container_") && !text.contains("vacpack_cpu_periods"), "{text}");
 }
 
 #[test]

@@ -97,11 +97,26 @@ impl MemoryGauges for FixedMemory {
     }
 }
 
+struct FixedContainer;
+
+impl ContainerSource for FixedContainer {
+    fn figures(&self) -> ContainerFigures {
+        ContainerFigures {
+            memory: Some(100 << 20),
+            memory_limit: Some(128 << 20),
+            memory_events: MemoryEvent::ALL.iter().map(|event| (*event, 7)).collect(),
+            stalled: Resource::ALL.iter().map(|resource| (*resource, Duration::from_millis(1500))).collect(),
+            cpu_periods: Some((40, 2)),
+        }
+    }
+}
+
 /// Every family with every value of every closed label, and one route.
 fn exercise(metrics: &Metrics) {
     metrics.watch_cache(Arc::new(FixedCache));
     metrics.watch_memory(Arc::new(FixedMemory));
     metrics.watch_tls(Arc::new(FixedTls));
+    metrics.watch_container(Arc::new(FixedContainer));
     Handshake::ALL.iter().for_each(|each| metrics.handshake(*each));
     let (log, _written) = access_log(metrics);
     let route = metrics.route("static");
