@@ -29,6 +29,7 @@ impl Events for Counted {
             cache::EvictionCause::Size => EvictionCause::Size,
             cache::EvictionCause::Purged => EvictionCause::Purged,
             cache::EvictionCause::Variants => EvictionCause::Variants,
+            cache::EvictionCause::Pressure => EvictionCause::Pressure,
         });
     }
 
@@ -61,9 +62,10 @@ impl Events for Counted {
     }
 }
 
-/// How much the improver may do: nothing in a drain, in a pause, or while the CPU is short; little while requests wait for a
+/// How much the improver may do: nothing in a drain, in a pause, or while CPU or memory are short; little while requests wait for a
 /// worker.
 pub fn load(
+    memory: &'static Memory,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
     pause: Arc<Pause>,
@@ -73,6 +75,7 @@ pub fn load(
     let crowd = workers as u64 * 2;
     Box::new(move || match metrics.requests_in_flight() {
         _ if lifecycle.is_draining() || pause.is_on() || pressure.step() > Step::CALM => Load::Saturated,
+        _ if memory.is_pressed() => Load::Saturated,
         in_flight if in_flight > crowd => Load::Busy,
         _ => Load::Calm,
     })
@@ -93,6 +96,10 @@ impl CacheGauges for Occupancy {
 
     fn capacity(&self) -> u64 {
         self.0.capacity()
+    }
+
+    fn allowed(&self) -> u64 {
+        self.0.allowed()
     }
 
     fn fills_in_flight(&self) -> u64 {

@@ -5,6 +5,7 @@
 //! configured workers; the admin listener's has a thread to itself, so that a probe is answered while the workers are
 //! busy, and stays up until the last request is done.
 
+mod allocator;
 mod bind;
 mod cache;
 mod cgroup;
@@ -13,6 +14,7 @@ mod cpu;
 mod drain;
 mod explain;
 mod follow;
+mod guard;
 mod memory;
 mod pulse;
 mod reload;
@@ -53,6 +55,7 @@ use cpu::Meter;
 pub use drain::run;
 use explain::Explainer;
 use follow::Watch;
+use guard::Gauge;
 use memory::{Books, Shares};
 pub use reload::Reading;
 use reload::{Reloader, Started, Subjects};
@@ -128,7 +131,8 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     metrics.watch_cache(Arc::new(Occupancy(memory)));
     let pause = Arc::new(Pause::default());
     let pressure = Arc::new(Pressure::default());
-    let load = load(metrics.clone(), lifecycle.clone(), pause.clone(), pressure.clone(), config.runtime.workers);
+    let load =
+        load(memory, metrics.clone(), lifecycle.clone(), pause.clone(), pressure.clone(), config.runtime.workers);
     let improver = Improver::start(memory, load)?;
 
     let watched = upstream.clone();
@@ -197,6 +201,9 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         admin_worker.spawn(watched.probe(move |answers| lifecycle.app_answers(answers)));
     }
     workers.spawn(pulse::beat(lifecycle.clone()));
+    if let Some(gauge) = Gauge::new(Path::new("/")) {
+        admin_worker.spawn(guard::watch(gauge, memory, metrics.clone()));
+    }
     // Without traffic nothing else would let go of what has expired.
     admin_worker.spawn(async move {
         let mut tick = tokio::time::interval(SETTLE_EVERY);

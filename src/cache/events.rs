@@ -48,10 +48,12 @@ pub enum EvictionCause {
     Purged,
     /// More variants than `max_variants`: the oldest that nobody missed went, its resource stayed.
     Variants,
+    /// The container was short of memory.
+    Pressure,
 }
 
 impl EvictionCause {
-    pub const ALL: [Self; 4] = [Self::Expired, Self::Size, Self::Purged, Self::Variants];
+    pub const ALL: [Self; 5] = [Self::Expired, Self::Size, Self::Purged, Self::Variants, Self::Pressure];
 
     pub const fn label(self) -> &'static str {
         match self {
@@ -59,6 +61,7 @@ impl EvictionCause {
             Self::Size => "size",
             Self::Purged => "purged",
             Self::Variants => "variants",
+            Self::Pressure => "pressure",
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct Map {
     /// Held by who moves everything.
     pub(super) moving: Mutex<()>,
     pub(super) events: Arc<dyn Events>,
+    allowed: AtomicU64,
 }
 
 /// Where resources are.
@@ -45,13 +46,21 @@ impl Spaces {
 pub enum Change {
     Put(Resource),
     Remove,
+    /// Removed, for want of room. One at a time.
+    Trim,
     Leave,
 }
 
 impl Map {
     pub fn new(capacity: u64, events: Arc<dyn Events>) -> Self {
         let spaces = Spaces { current: Space::new(capacity, events.clone()), former: None };
-        Self { spaces: ArcSwap::from_pointee(spaces), settled: RwLock::default(), moving: Mutex::default(), events }
+        Self {
+            spaces: ArcSwap::from_pointee(spaces),
+            settled: RwLock::default(),
+            moving: Mutex::default(),
+            events,
+            allowed: AtomicU64::new(u64::MAX),
+        }
     }
 
     pub fn capacity(&self) -> u64 {
@@ -96,6 +105,11 @@ impl Map {
         }
     }
 
+    /// Looks at every resource; one that moves meanwhile may be met twice.
+    pub fn each(&self, mut look: impl FnMut(&Resource)) {
+        self.spaces.load().all().for_each(|space| space.cache.iter().for_each(|(_, resource)| look(&resource)));
+    }
+
     /// Nothing that is in the map now is found from here on; the memory follows with [`Self::settle`].
     pub fn clear(&self) {
         let _alone = self.settled.write();
@@ -108,7 +122,7 @@ impl Map {
         let settled = self.settled.read();
         let spaces = self.spaces.load();
         spaces.bring(key);
-        let Space { cache, held, .. } = &spaces.current;
+        let Space { cache, held, trimmed, .. } = &spaces.current;
         let result =
             cache.entry(key).and_compute_with(|entry| match change(entry.as_ref().map(|entry| &**entry.value())) {
                 Change::Put(resource) => {
@@ -116,6 +130,10 @@ impl Map {
                     Op::Put(Arc::new(resource))
                 }
                 Change::Remove => Op::Remove,
+                Change::Trim => {
+                    *trimmed.lock() = Some(key);
+                    Op::Remove
+                }
                 Change::Leave => Op::Nop,
             });
         drop(settled);
@@ -142,6 +160,15 @@ impl Map {
 
     fn sum(&self, of: impl Fn(&Held) -> &AtomicU64) -> u64 {
         self.spaces.load().all().map(|space| of(&space.held).load(Ordering::Relaxed)).sum()
+    }
+
+    /// What may be held now: the capacity, or less.
+    pub fn allowed(&self) -> u64 {
+        self.allowed.load(Ordering::Relaxed).min(self.capacity())
+    }
+
+    pub fn allow(&self, bytes: u64) {
+        self.allowed.store(bytes, Ordering::Relaxed);
     }
 
     /// moka evicts when it gets to it, up to 64 writes later: with large objects that is far above the limit.

@@ -176,6 +176,11 @@ impl Memory {
         self.map.capacity()
     }
 
+    /// What of the capacity may be held now: all of it, unless the container is short of memory.
+    pub fn allowed(&self) -> u64 {
+        self.map.allowed()
+    }
+
     pub fn limits(&self) -> Limits {
         **self.limits.load()
     }
@@ -292,7 +297,11 @@ impl Memory {
 
     /// Stores a new answer, unless its key was purged since `began`, or has variants that are worth more.
     pub(super) fn store(&self, key: ResourceKey, answer: Variant, began: u64) -> Result<(), Refusal> {
-        self.make_room(weight::RESOURCE + answer.weight());
+        let weight = weight::RESOURCE + answer.weight();
+        self.make_room(weight);
+        if self.is_pressed() && self.bytes() + weight > self.allowed() {
+            return Err(Refusal::OverBudget);
+        }
         answer.bear(self.surplus.written());
         let now = Moment::now();
         let limit = self.limits().max_variants;

@@ -13,7 +13,8 @@
 //! ([`purge`]), so a fill, a 304 or a derivation that was under way when it came cannot bring the purged bytes back.
 //!
 //! What keeps being hit is compressed again while the CPU is idle, and swapped in place ([`improve`]). Where there is no
-//! room, representations go before answers do (`surplus`).
+//! room, representations go before answers do (`surplus`). Where the container is short of memory, [`guard`] says by how much
+//! the cache gets smaller, and `trim` what goes.
 //!
 //! What is asked from outside: [`memory::Memory`] is pingora's `Storage`. The proxy hands its facts in through typed
 //! side channels - a [`RequestView`] in the cache key, a [`FillPlan`] or a [`RefreshPlan`] in the meta - and finds a
@@ -24,6 +25,7 @@ pub mod clock;
 mod derive;
 pub mod events;
 pub mod fill;
+pub mod guard;
 mod head;
 mod hit;
 pub mod improve;
@@ -47,6 +49,7 @@ mod sweep;
 mod tagged;
 #[cfg(test)]
 mod tests;
+mod trim;
 pub mod variant;
 mod weight;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
+use parking_lot::Mutex;
 
 use super::events::{Events, EvictionCause};
 use super::key::ResourceKey;
@@ -24,24 +25,33 @@ pub struct Space {
     pub capacity: u64,
     /// What is taken out of it moves elsewhere, or is told of by who takes it.
     retired: Arc<AtomicBool>,
+    /// What is being removed for want of memory: to moka, a removal like any other.
+    pub trimmed: Arc<Mutex<Option<ResourceKey>>>,
 }
 
 impl Space {
     pub fn new(capacity: u64, events: Arc<dyn Events>) -> Self {
         let (held, retired) = (Arc::new(Held::default()), Arc::new(AtomicBool::new(false)));
-        let (counted, leaving) = (held.clone(), retired.clone());
+        let trimmed = Arc::<Mutex<Option<ResourceKey>>>::default();
+        let (counted, leaving, trimming) = (held.clone(), retired.clone(), trimmed.clone());
         let cache = Cache::builder()
             .max_capacity(capacity)
             .weigher(|_, resource: &Arc<Resource>| u32::try_from(resource.weight()).unwrap_or(u32::MAX))
             .expire_after(Retention)
             .eviction_listener(move |key, resource, cause| {
                 counted.subtract(&key, &resource);
-                if let Some(cause) = eviction(cause, leaving.load(Ordering::Relaxed)) {
+                let explicit = cause == RemovalCause::Explicit;
+                let trimmed = explicit && trimming.lock().take_if(|trimmed| *trimmed == *key).is_some();
+                let cause = match trimmed {
+                    true => Some(EvictionCause::Pressure),
+                    false => eviction(cause, leaving.load(Ordering::Relaxed)),
+                };
+                if let Some(cause) = cause {
                     events.evicted(cause, resource.weight());
                 }
             })
             .build_with_hasher(Seeded::default());
-        Self { cache, held, capacity, retired }
+        Self { cache, held, capacity, retired, trimmed }
     }
 
     /// Nothing enters it from here on.

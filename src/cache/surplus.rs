@@ -108,7 +108,7 @@ impl Memory {
         let mut all = variant.representations().to_vec();
         all.retain(|other| other.coding != one.coding);
         all.push(one.clone());
-        if all.len() == 1 || self.bytes() + one.weight() <= self.capacity() + replaced {
+        if all.len() == 1 || self.bytes() + one.weight() <= self.allowed() + replaced {
             return all.iter().map(|one| one.coding).collect();
         }
         worthy(&all, self.market(variant.born()), |coding| variant.wanted_in(coding))
@@ -128,7 +128,7 @@ impl Memory {
     pub(super) fn make_room(&self, bytes: u64) {
         self.surplus().written.fetch_add(bytes, Ordering::Relaxed);
         for _ in 0..LOOKS {
-            if self.bytes() + bytes <= self.capacity() {
+            if self.bytes() + bytes <= self.allowed() {
                 return;
             }
             let Some(seen) = self.next_seen() else {
@@ -140,14 +140,14 @@ impl Memory {
 
     /// Since so many bytes had come in; no shorter than a turn, in which one hit may be chance.
     fn market(&self, since: u64) -> Market {
-        let capacity = self.capacity();
+        let capacity = self.allowed();
         let turnover = self.surplus().written().saturating_sub(since).max(capacity / TURN);
         Market { capacity, average: self.bytes() / self.objects().max(1), turnover }
     }
 
     /// The first in line, if enough has come in since it was looked at.
     fn next_seen(&self) -> Option<Seen> {
-        let (turn, written) = (self.capacity() / TURN, self.surplus().written());
+        let (turn, written) = (self.allowed() / TURN, self.surplus().written());
         let mut line = self.surplus().line.lock();
         line.front().filter(|seen| written.saturating_sub(seen.written) >= turn)?;
         line.pop_front()

@@ -29,6 +29,7 @@ mod purging;
 mod sharing;
 mod storing;
 mod surplus;
+mod trimming;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,9 +6,9 @@ use prometheus::IntCounter;
 
 use super::children::Children;
 use super::family::{
-    CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES, CACHE_NOT_STORED,
-    CACHE_OVERVARIED, CACHE_REQUESTS, CACHE_SHAREABLE_FETCHES, CACHE_SHARED_FETCHES, CACHE_SIZE_BYTES, PURGED_OBJECTS,
-    PURGES,
+    CACHE_ALLOWED_BYTES, CACHE_CAPACITY_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_FILLS_IN_FLIGHT_BYTES,
+    CACHE_NOT_STORED, CACHE_OVERVARIED, CACHE_REQUESTS, CACHE_SHAREABLE_FETCHES, CACHE_SHARED_FETCHES,
+    CACHE_SIZE_BYTES, CACHE_TRIMMED_BYTES, CACHE_TRIMS, PURGED_OBJECTS, PURGES,
 };
 use super::label::{EvictionCause, PurgeResult, PurgeScope, Sharing};
 use super::registry::Registry;
@@ -23,6 +23,8 @@ pub struct CacheMeters {
     evictions: Children<EvictionCause, IntCounter>,
     purges: Children<PurgeResult, IntCounter>,
     purged: Children<PurgeScope, IntCounter>,
+    trims: IntCounter,
+    trimmed: IntCounter,
 }
 
 impl CacheMeters {
@@ -35,6 +37,8 @@ impl CacheMeters {
             evictions: Children::of_family(&registry.counters(&CACHE_EVICTIONS)),
             purges: Children::of_family(&registry.counters(&PURGES)),
             purged: Children::of_family(&registry.counters(&PURGED_OBJECTS)),
+            trims: registry.counter(&CACHE_TRIMS),
+            trimmed: registry.counter(&CACHE_TRIMMED_BYTES),
         }
     }
 
@@ -59,6 +63,12 @@ impl CacheMeters {
         self.evictions.of(cause).inc();
     }
 
+    /// For want of memory in the container, so many bytes went.
+    pub fn trimmed(&self, bytes: u64) {
+        self.trims.inc();
+        self.trimmed.inc_by(bytes);
+    }
+
     pub fn purge(&self, result: PurgeResult) {
         self.purges.of(result).inc();
     }
@@ -74,6 +84,8 @@ pub trait CacheGauges: Send + Sync {
     /// What the weigher adds up to.
     fn bytes(&self) -> u64;
     fn capacity(&self) -> u64;
+    /// What of it may be held now.
+    fn allowed(&self) -> u64;
     /// Bytes received for responses that are not stored yet.
     fn fills_in_flight(&self) -> u64;
     /// Fetches under way that others may share.
@@ -87,6 +99,7 @@ pub(super) fn collector(source: Arc<dyn CacheGauges>) -> Scraped<dyn CacheGauges
             (&CACHE_ENTRIES, |cache| cache.entries()),
             (&CACHE_SIZE_BYTES, |cache| cache.bytes()),
             (&CACHE_CAPACITY_BYTES, |cache| cache.capacity()),
+            (&CACHE_ALLOWED_BYTES, |cache| cache.allowed()),
             (&CACHE_FILLS_IN_FLIGHT_BYTES, |cache| cache.fills_in_flight()),
             (&CACHE_SHAREABLE_FETCHES, |cache| cache.shareable()),
         ],

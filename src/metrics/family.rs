@@ -114,6 +114,12 @@ families! {
         "Memory that the cache accounts for: bodies, heads and keys.";
     CACHE_CAPACITY_BYTES: Gauge "vacpack_cache_capacity_bytes" []
         "Memory that the cache may account for.";
+    CACHE_ALLOWED_BYTES: Gauge "vacpack_cache_allowed_bytes" []
+        "What of that it may account for now: less while the container is short of memory.";
+    CACHE_TRIMS: Counter "vacpack_cache_trims_total" []
+        "Times that the cache was made smaller because the container was short of memory.";
+    CACHE_TRIMMED_BYTES: Counter "vacpack_cache_trimmed_bytes_total" []
+        "Bytes that the cache let go of for that.";
     CACHE_FILLS_IN_FLIGHT_BYTES: Gauge "vacpack_cache_fills_in_flight_bytes" []
         "Bytes of responses that are being received for the cache now.";
     CACHE_SHAREABLE_FETCHES: Gauge "vacpack_cache_shareable_fetches" []

@@ -133,6 +133,8 @@ labels! {
         /// More variants of one resource than are kept: the oldest went.
         Variants = "variants",
         Purged = "purged",
+        /// The container was short of memory.
+        Pressure = "pressure",
     }
 
     /// How a client's TLS handshake ended.

@@ -60,6 +60,9 @@ impl CacheGauges for FixedCache {
     fn capacity(&self) -> u64 {
         1 << 20
     }
+    fn allowed(&self) -> u64 {
+        1 << 19
+    }
     fn fills_in_flight(&self) -> u64 {
         u64::MAX
     }
@@ -144,6 +147,7 @@ fn exercise(metrics: &Metrics) {
     for cause in EvictionCause::ALL {
         metrics.cache.evicted(*cause);
     }
+    metrics.cache.trimmed(1);
     for result in PurgeResult::ALL {
         metrics.cache.purge(*result);
     }
