@@ -47,6 +47,7 @@ use crate::proxy::{Connections, Memorable, Parts, Proxy, Ruleset, Turns};
 use crate::tls::{Tls, TlsError};
 use crate::upstream::{Places, ResolveError, Upstream};
 
+use allocator::Ebb;
 pub use bind::BindError;
 use bind::Bound;
 use cache::{Counted, Occupancy, Purger, load};
@@ -118,6 +119,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let lifecycle = Arc::new(Lifecycle::default());
 
     sizing::log(&config, shares(&config));
+    allocator::use_few_arenas(config.runtime.workers);
     let encoders = Arc::new(Budget::new(shares(&config).encoders));
     let books = Arc::new(Books::new(config.memory.budget, encoders.clone()));
     metrics.watch_memory(books.clone());
@@ -206,10 +208,14 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     }
     // Without traffic nothing else would let go of what has expired.
     admin_worker.spawn(async move {
+        let mut ebb = Ebb::default();
         let mut tick = tokio::time::interval(SETTLE_EVERY);
         loop {
             tick.tick().await;
             memory.settle();
+            if ebb.observe(memory.bytes(), memory.capacity()) {
+                let _done = tokio::task::spawn_blocking(allocator::release).await;
+            }
         }
     });
     lifecycle.start();
