@@ -1,6 +1,6 @@
 //! How a client's connection begins: is it secured, and which HTTP is spoken on it. Every wait in here has a limit.
 //!
-//! Without TLS four bytes tell HTTP/1 from the preface of HTTP/2 (RFC 9113, section 3.4); the platform's own look waits
+//! Without TLS the first bytes tell HTTP/1 from the preface of HTTP/2 (RFC 9113, section 3.4); the platform's own look waits
 //! for 24 bytes without a deadline, so that a short HTTP/1.0 request would hang for ever. With TLS the client has said in
 //! the handshake what it will speak (ALPN, RFC 7301), and a client that then does not is not waited for either.
 
@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use pingora::protocols::l4::stream::Stream as Socket;
 use pingora::protocols::{ALPN, Ssl, Stream};
-use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::arrival::REQUEST_TIMEOUT;
 use super::begun::Begun;
+use super::connection::GOODBYE;
 use crate::metrics::{Handshake, Limit, Metrics};
 use crate::tls::Tls;
 
 /// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
-const PREFACE_LENGTH: usize = 24;
-const PREFACE_START: [u8; 4] = *b"PRI ";
+const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The way in.
 pub struct Entrance {
@@ -32,7 +33,8 @@ pub struct Entrance {
 
 /// A connection on which a request may follow.
 pub enum Opened {
-    Http1(Stream),
+    /// And when its first byte came, if it did.
+    Http1(Stream, Option<Instant>),
     Http2(Stream),
 }
 
@@ -45,28 +47,39 @@ impl Entrance {
         }
     }
 
-    async fn plain(&self, mut stream: Stream) -> Option<Opened> {
+    /// The first byte that is none of the preface's is HTTP/1.
+    async fn plain(&self, mut socket: Box<Socket>) -> Option<Opened> {
         if !self.h2c {
-            return Some(Opened::Http1(stream));
+            return Some(Opened::Http1(socket, None));
         }
-        let mut start = [0; PREFACE_START.len()];
-        self.peek(&mut stream, &mut start).await?;
-        if start != PREFACE_START {
-            return Some(Opened::Http1(stream));
+        let mut start = Vec::with_capacity(PREFACE.len());
+        let mut since = Instant::now();
+        while start.len() < PREFACE.len() && PREFACE.starts_with(&start) {
+            let mut more = [0; PREFACE.len()];
+            let room = PREFACE.len() - start.len();
+            let Ok(read) = timeout_at(since + self.patience, socket.read(&mut more[..room])).await else {
+                self.late(&mut socket, !start.is_empty()).await;
+                return None;
+            };
+            let count = read.ok().filter(|count| *count > 0)?;
+            if start.is_empty() {
+                since = Instant::now();
+            }
+            start.extend(&more[..count]);
         }
-        let mut preface = [0; PREFACE_LENGTH];
-        self.peek(&mut stream, &mut preface).await?;
-        Some(Opened::Http2(stream))
+        socket.rewind(&start);
+        Some(if start == PREFACE { Opened::Http2(socket) } else { Opened::Http1(socket, Some(since)) })
     }
 
-    async fn peek(&self, stream: &mut Stream, buffer: &mut [u8]) -> Option<()> {
-        match timeout(self.patience, stream.try_peek(buffer)).await {
-            Ok(Ok(true)) => Some(()),
-            Ok(Ok(false) | Err(_)) => None,
-            Err(_) => {
-                self.metrics.limit_met(Limit::HeaderTime);
-                None
-            }
+    async fn late(&self, socket: &mut Socket, begun: bool) {
+        self.metrics.limit_met(Limit::HeaderTime);
+        if begun {
+            let telling = async {
+                socket.write_all(REQUEST_TIMEOUT).await?;
+                AsyncWriteExt::shutdown(socket).await
+            };
+            // Whoever is gone need not hear it.
+            let _told = timeout(GOODBYE, telling).await;
         }
     }
 
@@ -86,9 +99,9 @@ impl Entrance {
         };
         self.metrics.handshake(Handshake::Done);
         if !matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            return Some(Opened::Http1(Box::new(stream)));
+            return Some(Opened::Http1(Box::new(stream), None));
         }
-        let mut preface = [0; PREFACE_LENGTH];
+        let mut preface = [0; PREFACE.len()];
         timeout(self.patience, stream.read_exact(&mut preface)).await.ok()?.ok()?;
         Some(Opened::Http2(Box::new(Begun::new(Box::new(stream), &preface))))
     }

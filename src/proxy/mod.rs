@@ -20,6 +20,7 @@
 //! ```
 
 mod announced;
+mod arrival;
 mod begun;
 mod broken;
 mod caching;
@@ -35,6 +36,7 @@ mod entrance;
 mod explain;
 mod failure;
 mod forward;
+mod http1;
 mod http2;
 mod inbound;
 mod intake;
@@ -90,7 +92,8 @@ use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, AfterFailure, Limit, Metrics, Phase, Reused, UpstreamError};
 use crate::upstream::{Deadline, Passed, Places, Purpose, Upstream};
 
-use connection::{HeadArrival, keepalive};
+use arrival::HeadArrival;
+use connection::keepalive;
 use context::Context;
 use delivery::{Delivery, Undelivered};
 use encoding::EncodingBuilder;

@@ -22,9 +22,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use pingora::protocols::{Peek, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::connection::HeadArrival;
+use super::arrival::{HeadArrival, REQUEST_TIMEOUT};
 use super::wrapped::answer_by_stream;
 use crate::header::date;
 
@@ -37,6 +37,10 @@ pub struct Outlet {
     stream: Stream,
     head: Mutex<Head>,
     arrival: HeadArrival,
+    /// The first byte of a request, which was waited for.
+    ahead: Option<u8>,
+    /// So much of [`REQUEST_TIMEOUT`] has left.
+    told: usize,
 }
 
 /// The head of the response.
@@ -54,7 +58,27 @@ enum Head {
 impl Outlet {
     /// `arrival` is told how much is read of a request's head, and ends one that is too long.
     pub fn new(stream: Stream, arrival: HeadArrival) -> Self {
-        Self { stream, head: Mutex::default(), arrival }
+        Self { stream, head: Mutex::default(), arrival, ahead: None, told: 0 }
+    }
+
+    /// Waits for the first byte of the next request, which stays to be read. False: the client is done.
+    pub async fn begins(&mut self) -> bool {
+        let mut first = [0];
+        let begun = matches!(self.stream.read(&mut first).await, Ok(1));
+        self.ahead = begun.then_some(first[0]);
+        begun
+    }
+
+    /// Says that a head came too late, in place of reading more of it.
+    fn poll_tell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(left) = REQUEST_TIMEOUT.get(self.told..).filter(|left| !left.is_empty()) {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.told += count,
+            }
+        }
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "a head that came too late")))
     }
 
     /// The next head on this connection keeps this date; None, or what is no date in its one right form: that of the
@@ -179,8 +203,17 @@ impl AsyncWrite for Outlet {
 impl AsyncRead for Outlet {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.arrival.is_late() {
+            return this.poll_tell(cx);
+        }
         let before = buffer.filled().len();
+        let ahead = if buffer.remaining() > 0 { this.ahead.take() } else { None };
+        if let Some(first) = ahead {
+            buffer.put_slice(&[first]);
+        }
+        // More is here already, as a rule.
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        let read = if ahead.is_some() { Poll::Ready(Ok(())) } else { read };
         if !this.arrival.read(buffer.filled().len() - before) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a head that does not end")));
         }
@@ -200,7 +233,7 @@ answer_by_stream!(Outlet);
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 

@@ -1,7 +1,13 @@
 //! Each limit of `conf/limits.md` that is not met elsewhere: who meets it is told, and counted.
 
 use crate::harness::payload::noise;
+use crate::harness::tls::Authority;
+use crate::harness::wait::DEADLINE;
 use crate::harness::{Answer, Call, Client, Gate, Origin, Part, Vacpack, until};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn before_an_app(settings: &str) -> (Origin, Vacpack) {
@@ -123,9 +129,63 @@ fn connections_that_take_their_time_are_counted() {
     let mut half = vacpack.client();
     half.send("GET /page HTTP/1.1\r\nHost: site.test\r\n");
     assert_eq!(idle.ask(&Call::get("/page")).status, 200);
-    assert!(idle.sees_the_end() && silent.rest().is_some() && half.rest().is_some());
+    assert!(idle.sees_the_end());
+    assert_eq!(silent.rest().expect("an end"), b"", "who has said nothing is not answered");
+    assert!(half.rest().expect("an end").starts_with(b"HTTP/1.1 408 "));
     until("both to be counted", || (met(&vacpack, "header_time") == 2.0).then_some(()));
     assert_eq!(met(&vacpack, "idle_time"), 1.0);
+}
+
+/// However it trickles, on a new connection or a kept one, and whichever version its first bytes could be of.
+#[test]
+fn a_head_that_trickles_is_408() {
+    let (_origin, vacpack) = before_an_app("listen.header_timeout = \"1s\"");
+    for (asks_first, start, then) in [
+        (false, "P", "RI * HTTP/1.1\r\nX-Slow: "),
+        (false, "GET / HTTP/1.1\r\n", "X-Slow: "),
+        (true, "G", "ET / HTTP/1.1\r\nX-Slow: "),
+    ] {
+        let mut client = vacpack.client();
+        if asks_first {
+            assert_eq!(client.ask(&Call::get("/page")).status, 200);
+        }
+        client.send(start);
+        let mut trickler = client.another_writer();
+        let (start, trickle) = (
+            Instant::now(),
+            std::thread::spawn(move || {
+                let mut bytes = then.chars().chain(std::iter::repeat('x'));
+                while bytes.next().is_some_and(|byte| trickler.try_send(byte.to_string())) {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }),
+        );
+        let response = client.response(false);
+        assert_eq!((response.status, response.field("Connection")), (408, Some("close")));
+        assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+        assert!(client.sees_the_end());
+        trickle.join().expect("no panic");
+    }
+    assert_eq!(met(&vacpack, "header_time"), 3.0);
+}
+
+#[test]
+fn a_head_that_trickles_over_tls_is_408() {
+    let origin = Origin::start();
+    let authority = Authority::new("trickle");
+    let certificate = authority.directory("tls", &["site.test"]);
+    let settings = format!("listen.header_timeout = \"1s\"\nlisten.tls.certificates = {certificate:?}");
+    let vacpack = Vacpack::with(&origin, &settings);
+    let name = "site.test".try_into().expect("a name");
+    let session = ClientConnection::new(Arc::new(authority.client(&["http/1.1"], None)), name).expect("a client");
+    let socket = TcpStream::connect(vacpack.address()).expect("somebody listens");
+    socket.set_read_timeout(Some(DEADLINE)).expect("connected");
+    let mut client = StreamOwned::new(session, socket);
+    client.write_all(b"GET / HTTP/1.1\r\n").expect("connected");
+    let mut answer = [0; 13];
+    client.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408 ");
+    assert_eq!(met(&vacpack, "header_time"), 1.0);
 }
 
 #[test]
