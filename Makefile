@@ -25,7 +25,7 @@ help:
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
 	@echo 'make bench-slow  slow clients, prompt streams, and a CPU quota: memory and delays, five minutes'
 	@echo 'make corpus      fetch the real payloads into corpus/'
-	@echo 'make image       build the container image without a container engine'
+	@echo 'make image       build the container image without a container engine, and run it hardened'
 
 setup:
 	.ci/setup test
