@@ -8,7 +8,7 @@ VACPACK := target/release/vacpack
 # Checkers that .ci/setup puts here; the tests find promtool by it too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance model bench bench-codecs bench-e2e bench-slow corpus image clean
+.PHONY: help setup setup-build build demo test lint fmt static acceptance conformance model bench bench-codecs bench-e2e bench-slow bench-life corpus image clean
 
 help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench-codecs  the encoders beside the C libraries, on the real payloads'
 	@echo 'make bench-e2e   load through vacpack, and through other proxies where installed'
 	@echo 'make bench-slow  slow clients, prompt streams, and a CPU quota: memory and delays, five minutes'
+	@echo 'make bench-life  starts, reloads, and a rolling restart under load: three minutes'
 	@echo 'make corpus      fetch the real payloads into corpus/'
 	@echo 'make image       build the container image without a container engine, and run it hardened'
 
@@ -90,6 +91,9 @@ bench-slow: build
 	benches/e2e/slow
 	benches/e2e/prompt
 	benches/e2e/squeeze
+
+bench-life: build
+	benches/e2e/life/run
 
 corpus:
 	tests/corpus/fetch corpus
