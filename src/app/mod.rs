@@ -139,7 +139,6 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
 
     let watched = upstream.clone();
     metrics.upstream.addresses(upstream.addresses().count());
-    let trusted = config.listen.trusted_proxies.clone();
     let parts = Arc::new(Parts {
         rules: ArcSwap::from_pointee(ruleset(&config, &metrics)),
         places: Arc::new(Places::new(config.upstream.admission, metrics.upstream.admission.clone())),
@@ -150,7 +149,6 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         turns: Arc::new(Turns::new(config.runtime.workers * TURNS)),
         predictor,
         lock: memory,
-        idle_timeout: config.listen.connection.idle_timeout,
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         lifecycle: lifecycle.clone(),
@@ -169,8 +167,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let admin_worker = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
 
     workers.spawn(cpu::watch(Meter::new(Path::new("/")), pressure, metrics.clone()));
-    let limits = config.listen.connection;
-    let connections = Connections::new(proxy, limits, tls.clone(), trusted, metrics.clone(), lifecycle.leaving());
+    let connections = Connections::new(proxy, parts.clone(), tls.clone(), lifecycle.leaving());
     serve(&workers, Service::new("proxy".to_owned(), connections), listen, closing);
     let purge = Arc::new(Purger(parts.clone()));
     let access = Arc::new(Access::new(config.admin.token));
@@ -245,6 +242,7 @@ fn ruleset(config: &Config, metrics: &Metrics) -> Ruleset {
         coalesce: config.cache.coalesce,
         generation: config.cache.generation.clone(),
         limits: config.listen.request.clone(),
+        connection: Arc::new(config.listen.connection.clone()),
         trusted_proxies: config.listen.trusted_proxies.clone(),
         status_header: config.cache.status_header,
         server_timing: config.server_timing,

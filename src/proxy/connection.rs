@@ -1,4 +1,6 @@
 //! One downstream connection: counted, limited, let in by its [`Entrance`], and served until it ends.
+//!
+//! The limits are those in force when it begins: it keeps them to its end.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,14 +15,13 @@ use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::Proxy;
 use super::announced::Announcers;
 use super::door::{Counted, Door, TurnedAway};
 use super::entrance::{Entrance, Opened};
-use super::forward::TrustedProxies;
 use super::http1::Http1;
 use super::http2::{Http2, StreamLimits};
-use crate::metrics::{Limit, Metrics};
+use super::{Parts, Proxy};
+use crate::metrics::Limit;
 use crate::tls::Tls;
 
 /// How long somebody who is turned away may take to say something first, and to hear why: an answer to what was not read
@@ -60,39 +61,31 @@ impl ConnectionLimits {
 /// pingora's proxy behind the door of the listener.
 pub struct Connections {
     proxy: Arc<HttpProxy<Proxy>>,
-    entrance: Entrance,
-    announcers: Announcers,
-    limits: ConnectionLimits,
+    parts: Arc<Parts>,
+    /// None: without TLS.
+    tls: Option<Arc<Tls>>,
     door: Door,
-    metrics: Arc<Metrics>,
     /// True once a drain has begun, which is before the listener closes: connections of HTTP/2 hear of it by GOAWAY.
     leaving: ShutdownWatch,
 }
 
 impl Connections {
-    pub fn new(
-        proxy: HttpProxy<Proxy>,
-        limits: ConnectionLimits,
-        tls: Option<Arc<Tls>>,
-        trusted: TrustedProxies,
-        metrics: Arc<Metrics>,
-        leaving: ShutdownWatch,
-    ) -> Self {
-        Self {
-            leaving,
-            proxy: Arc::new(proxy),
-            entrance: Entrance { h2c: limits.h2c, patience: limits.header_timeout, tls, metrics: metrics.clone() },
-            door: Door::new(limits.max_connections, limits.max_per_client, trusted),
-            announcers: limits.announcers.clone(),
-            limits,
-            metrics,
-        }
+    pub fn new(proxy: HttpProxy<Proxy>, parts: Arc<Parts>, tls: Option<Arc<Tls>>, leaving: ShutdownWatch) -> Self {
+        Self { proxy: Arc::new(proxy), parts, tls, door: Door::default(), leaving }
+    }
+
+    fn limits(&self) -> Arc<ConnectionLimits> {
+        self.parts.rules.load().connection.clone()
+    }
+
+    fn limit_met(&self, limit: Limit) {
+        self.parts.metrics.limit_met(limit);
     }
 
     /// Says why, and hears what there is to hear, so that the answer is not lost to a reset.
     async fn turn_away(&self, mut stream: Stream, turned: TurnedAway) {
-        self.metrics.limit_met(turned.limit());
-        if self.entrance.tls.is_some() {
+        self.limit_met(turned.limit());
+        if self.tls.is_some() {
             // A handshake only to say no is what somebody who wants to cost us something would ask for.
             return;
         }
@@ -107,10 +100,18 @@ impl Connections {
     }
 
     /// Whose it is, and what is spoken on it. None: it goes no further.
-    async fn let_in(&self, mut socket: Box<Socket>) -> Option<(Opened, Option<Counted>)> {
-        self.hear_whose(&mut socket).await?;
-        match self.door.count(peer(&socket)) {
-            Ok(counted) => Some((self.entrance.open(socket).await?, counted)),
+    async fn let_in(&self, mut socket: Box<Socket>, limits: &ConnectionLimits) -> Option<(Opened, Option<Counted>)> {
+        self.hear_whose(&mut socket, limits).await?;
+        let counted = {
+            let rules = self.parts.rules.load();
+            self.door.count(peer(&socket), limits.max_per_client, &rules.trusted_proxies)
+        };
+        let (patience, tls, metrics) = (limits.header_timeout, self.tls.as_deref(), &*self.parts.metrics);
+        match counted {
+            Ok(counted) => {
+                let entrance = Entrance { h2c: limits.h2c, patience, tls, metrics };
+                Some((entrance.open(socket).await?, counted))
+            }
             Err(turned) => {
                 self.turn_away(socket, turned).await;
                 None
@@ -119,11 +120,11 @@ impl Connections {
     }
 
     /// From here on the connection's peer is the client that a balancer speaks for. None: it had to say so, and did not.
-    async fn hear_whose(&self, socket: &mut Socket) -> Option<()> {
-        match timeout(self.limits.header_timeout, self.announcers.hear(socket)).await {
+    async fn hear_whose(&self, socket: &mut Socket, limits: &ConnectionLimits) -> Option<()> {
+        match timeout(limits.header_timeout, limits.announcers.hear(socket)).await {
             Ok(heard) => heard,
             Err(_) => {
-                self.metrics.limit_met(Limit::HeaderTime);
+                self.limit_met(Limit::HeaderTime);
                 None
             }
         }
@@ -145,31 +146,32 @@ impl ServerApp for Connections {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         // Of the listener's own kind; the platform hands over no other.
         let socket: Box<Socket> = stream.into_any().downcast().ok()?;
-        let _place = match self.door.enter() {
+        let limits = self.limits();
+        let _place = match self.door.enter(limits.max_connections) {
             Ok(place) => place,
             Err(turned) => {
                 self.turn_away(socket, turned).await;
                 return None;
             }
         };
-        let _open = self.metrics.connection();
+        let _open = self.parts.metrics.connection();
         let mut closing = shutdown.clone();
         let (opened, _counted) = tokio::select! {
             // What has arrived is answered.
             biased;
-            opened = self.let_in(socket) => opened?,
+            opened = self.let_in(socket, &limits) => opened?,
             _ = closing.wait_for(|closing| *closing) => return None,
         };
         match opened {
             Opened::Http1(stream, since) => {
-                let (limits, leaving) = (&self.limits, self.leaving.clone());
-                let connection = Http1 { proxy: &self.proxy, limits, metrics: &self.metrics, leaving, closing };
+                let (metrics, leaving) = (&*self.parts.metrics, self.leaving.clone());
+                let connection = Http1 { proxy: &self.proxy, limits: &limits, metrics, leaving, closing };
                 connection.serve(stream, since).await;
             }
             Opened::Http2(stream) => {
-                let (limits, leaving) = (self.limits.of_streams(), self.leaving.clone());
-                let connection = Http2 { proxy: &self.proxy, limits: &limits, metrics: &self.metrics, leaving };
-                connection.serve(stream, self.limits.header_timeout).await;
+                let (streams, leaving) = (limits.of_streams(), self.leaving.clone());
+                let connection = Http2 { proxy: &self.proxy, limits: &streams, metrics: &self.parts.metrics, leaving };
+                connection.serve(stream, limits.header_timeout).await;
             }
         }
         None

@@ -7,25 +7,29 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::forward::TrustedProxies;
 use crate::metrics::Limit;
 
-/// Counts who is inside.
-#[derive(Debug)]
+/// Counts who is inside. The limits are those of the moment: who is inside stays.
+#[derive(Debug, Default)]
 pub struct Door {
-    places: Arc<Semaphore>,
-    per_client: Option<u64>,
+    inside: Arc<AtomicUsize>,
     clients: Arc<Mutex<HashMap<IpAddr, u64>>>,
-    trusted: TrustedProxies,
 }
 
 /// The place of a connection that came in, until this is dropped.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held for its end")] OwnedSemaphorePermit);
+pub struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Why a connection is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +68,26 @@ impl TurnedAway {
 }
 
 impl Door {
-    pub fn new(most: usize, per_client: Option<u64>, trusted: TrustedProxies) -> Self {
-        let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { places, per_client, clients: Arc::default(), trusted }
+    /// Where there are no more than `most` with this one.
+    pub fn enter(&self, most: usize) -> Result<Place, TurnedAway> {
+        // Nothing else is published with this number.
+        let entered = |inside: usize| (inside < most).then(|| inside + 1);
+        let before = self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, entered);
+        before.map(|_| Place(self.inside.clone())).map_err(|_| TurnedAway::Full)
     }
 
-    pub fn enter(&self) -> Result<Place, TurnedAway> {
-        self.places.clone().try_acquire_owned().map(Place).map_err(|_| TurnedAway::Full)
-    }
-
-    /// Whose connection it is. `peer` is None for a socket without addresses. None: nobody's in particular.
-    pub fn count(&self, peer: Option<IpAddr>) -> Result<Option<Counted>, TurnedAway> {
-        let (Some(most), Some(peer)) = (self.per_client, peer.map(|peer| peer.to_canonical())) else {
+    /// Whose connection it is, of whom there may be so many. `peer` is None for a socket without addresses. None: nobody's
+    /// in particular.
+    pub fn count(
+        &self,
+        peer: Option<IpAddr>,
+        most: Option<u64>,
+        trusted: &TrustedProxies,
+    ) -> Result<Option<Counted>, TurnedAway> {
+        let (Some(most), Some(peer)) = (most, peer.map(|peer| peer.to_canonical())) else {
             return Ok(None);
         };
-        if self.trusted.trust(peer) {
+        if trusted.trust(peer) {
             return Ok(None);
         }
         Counted::begin(&self.clients, network(peer), most).map(Some).ok_or(TurnedAway::Client)
@@ -132,13 +141,22 @@ mod tests {
         Some(text.parse().expect("an address"))
     }
 
-    fn come(door: &Door, peer: Option<IpAddr>) -> Result<(Place, Option<Counted>), TurnedAway> {
-        Ok((door.enter()?, door.count(peer)?))
+    /// A door with its limits.
+    struct Limited(Door, usize, Option<u64>, TrustedProxies);
+
+    fn limited(most: usize, per_client: u64, trusted: &[&str]) -> Limited {
+        let trusted = trusted.iter().map(|network| network.parse().expect("a network")).collect();
+        Limited(Door::default(), most, Some(per_client), TrustedProxies(trusted))
+    }
+
+    fn come(door: &Limited, peer: Option<IpAddr>) -> Result<(Place, Option<Counted>), TurnedAway> {
+        let Limited(door, most, per_client, trusted) = door;
+        Ok((door.enter(*most)?, door.count(peer, *per_client, trusted)?))
     }
 
     #[test]
     fn a_client_has_so_many_and_all_together_so_many() {
-        let door = Door::new(3, Some(2), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
+        let door = limited(3, 2, &["10.0.0.0/8"]);
         let first = come(&door, address("192.0.2.1")).expect("the first");
         let _second = come(&door, address("::ffff:192.0.2.1")).expect("the second");
         assert_eq!(come(&door, address("192.0.2.1")).err(), Some(TurnedAway::Client));
@@ -150,21 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn other_limits_hold_for_who_comes_next() {
+        let door = limited(2, 9, &[]);
+        let all = [come(&door, None), come(&door, None)];
+        assert!(all.iter().all(Result::is_ok) && come(&door, None).is_err());
+        assert!(door.0.enter(3).is_ok());
+        assert!(door.0.enter(1).is_err(), "nobody is put out, and nobody comes in");
+        drop(all);
+        assert!(door.0.enter(1).is_ok());
+    }
+
+    #[test]
     fn nobody_is_remembered_who_has_left() {
-        let door = Door::new(9, Some(1), TrustedProxies(Vec::new()));
+        let door = limited(9, 1, &[]);
         let one = come(&door, address("2001:db8::1")).expect("the first");
         assert_eq!(come(&door, address("2001:db8::2")).err(), Some(TurnedAway::Client), "of the same network");
         let _other = come(&door, address("2001:db8:0:1::1")).expect("of another one");
-        assert_eq!(door.clients.lock().len(), 2);
+        assert_eq!(door.0.clients.lock().len(), 2);
         drop(one);
-        assert_eq!(door.clients.lock().len(), 1);
+        assert_eq!(door.0.clients.lock().len(), 1);
     }
 
     #[test]
     fn proxies_are_not_counted_by_address() {
-        let door = Door::new(9, Some(1), TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]));
+        let door = limited(9, 1, &["10.0.0.0/8"]);
         let all: Vec<_> = (0..3).map(|_| come(&door, address("10.0.0.1"))).collect();
-        assert!(all.iter().all(Result::is_ok) && door.clients.lock().is_empty());
+        assert!(all.iter().all(Result::is_ok) && door.0.clients.lock().is_empty());
     }
 
     #[test]

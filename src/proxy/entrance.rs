@@ -4,7 +4,6 @@
 //! for 24 bytes without a deadline, so that a short HTTP/1.0 request would hang for ever. With TLS the client has said in
 //! the handshake what it will speak (ALPN, RFC 7301), and a client that then does not is not waited for either.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::protocols::l4::stream::Stream as Socket;
@@ -22,13 +21,13 @@ use crate::tls::Tls;
 const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The way in.
-pub struct Entrance {
+pub struct Entrance<'a> {
     pub h2c: bool,
     /// For the first bytes of a connection, and for a handshake.
     pub patience: Duration,
     /// None: without TLS.
-    pub tls: Option<Arc<Tls>>,
-    pub metrics: Arc<Metrics>,
+    pub tls: Option<&'a Tls>,
+    pub metrics: &'a Metrics,
 }
 
 /// A connection on which a request may follow.
@@ -38,10 +37,10 @@ pub enum Opened {
     Http2(Stream),
 }
 
-impl Entrance {
+impl Entrance<'_> {
     /// None: the client sent nothing useful in time.
     pub async fn open(&self, socket: Box<Socket>) -> Option<Opened> {
-        match &self.tls {
+        match self.tls {
             Some(tls) => self.secured(tls, socket).await,
             None => self.plain(socket).await,
         }

@@ -119,8 +119,6 @@ pub struct Parts {
     pub turns: Arc<Turns>,
     pub predictor: &'static Memorable,
     pub lock: &'static CacheKeyLockImpl,
-    /// Of connections, which outlive a ruleset.
-    pub idle_timeout: Duration,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
     pub lifecycle: Arc<Lifecycle>,
@@ -137,14 +135,15 @@ impl Proxy {
     }
 
     /// Timers of the connection, which the platform leaves at "for ever" once a head was read.
-    fn set_timers(&self, session: &mut Session, limits: &RequestLimits) {
+    fn set_timers(&self, session: &mut Session, rules: &Ruleset) {
+        let limits = &rules.limits;
         session.set_read_timeout(Some(limits.body_timeout));
         session.set_write_timeout(Some(limits.write_timeout));
         session.set_total_drain_timeout(Some(limits.body_timeout));
         // None: the client, or its protocol, wants the connection closed already.
         if session.get_keepalive().is_some() {
             let draining = self.parts.lifecycle.is_draining();
-            session.set_keepalive(if draining { None } else { keepalive(self.parts.idle_timeout) });
+            session.set_keepalive(if draining { None } else { keepalive(rules.connection.idle_timeout) });
         }
     }
 }
@@ -208,7 +207,7 @@ impl ProxyHttp for Proxy {
             }
             Some(_) => refresh::make_common(session.req_header_mut()),
         }
-        self.set_timers(session, &context.rules.limits);
+        self.set_timers(session, &context.rules);
         // RFC 9110, section 15.2: HTTP/1.0 knows no interim responses.
         let http10 = session.req_header().version < Version::HTTP_11;
         session.set_ignore_info_resp(http10);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Method;
 use ipnet::IpNet;
 
+use super::connection::ConnectionLimits;
 use super::forward::TrustedProxies;
 use super::intake::RequestLimits;
 use super::route::Routes;
@@ -28,6 +29,8 @@ pub struct Ruleset {
     /// A part of every key.
     pub generation: String,
     pub limits: RequestLimits,
+    /// Of connections that begin.
+    pub connection: Arc<ConnectionLimits>,
     pub trusted_proxies: TrustedProxies,
     pub status_header: bool,
     pub server_timing: bool,

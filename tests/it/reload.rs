@@ -311,6 +311,30 @@ fn another_budget_moves_what_is_stored_and_drops_what_does_not_fit() {
 }
 
 #[test]
+fn who_connects_next_finds_the_new_limits() {
+    let origin = origin();
+    let mut map = ConfigMap::new("connections", &origin, "");
+    let mut binary = map.start();
+    let proxy = binary.listen();
+    let status = |client: &mut Client| client.ask(&Call::get("/page")).status;
+    let mut kept = [Client::connect(proxy), Client::connect(proxy)];
+    assert_eq!(kept.each_mut().map(status), [200, 200]);
+    // The test's own address is one of the proxies that are trusted by default.
+    map.swap("listen.trusted_proxies = []\nlisten.max_connections_per_client = 1");
+    until("a second connection to be one too many", || {
+        let mut first = Client::connect(proxy);
+        let one = status(&mut first);
+        (one == 200 && status(&mut Client::connect(proxy)) == 429).then_some(())
+    });
+    assert_eq!(kept.each_mut().map(status), [200, 200], "nobody is put out");
+    map.swap("listen.max_connections = 1");
+    until("no other connection to be let in", || (status(&mut Client::connect(proxy)) == 503).then_some(()));
+    assert_eq!(kept.each_mut().map(status), [200, 200]);
+    map.swap("listen.max_connections = 100");
+    until("others to be let in", || (status(&mut Client::connect(proxy)) == 200).then_some(()));
+}
+
+#[test]
 fn improvement_begins_and_ends_with_the_file() {
     let origin = origin();
     origin.serve("/stored", Answer::cacheable(page(30_000)));

@@ -31,51 +31,46 @@ const TLS: &[Key] = &[
 ];
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("address", Kind::Text(Form::Socket), r#""0.0.0.0:8080""#, "The address and port that clients connect to.").at_start(),
+    Key::new("address", Kind::Text(Form::Socket), r#""0.0.0.0:8080""#, "The address and port that clients connect to.")
+        .at_start(),
     Key::table("tls", TLS, "TLS for every client of this port; without certificates there is none.").at_start(),
-    Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand.").at_start(),
+    Key::new("h2c", Kind::Bool, "true", "HTTP/2 without TLS, for clients that know beforehand."),
     Key::new(
         "max_streams",
         Kind::Integer { min: 1, max: 10_000 },
         "100",
         "How many requests at a time a client may have on one connection of HTTP/2.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "max_connections",
         MAX_CONNECTIONS,
         "10_000",
         "Connections beyond this are told 503 and closed at once: a queue would only hide them.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "max_connections_per_client",
         Kind::WordOr("unlimited", &MAX_CONNECTIONS),
         "1_000",
         "Connections of one address (IPv6: one /64) beyond this are told 429 and closed; those of `trusted_proxies` are not counted.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "max_requests",
         Kind::WordOr("unlimited", &MAX_REQUESTS),
         "10_000",
         "Requests on one connection before it is closed, so that a balancer spreads connections anew.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "header_timeout",
         TIMEOUT,
         r#""10s""#,
         "How long a request's head may take to arrive, first byte to last.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "idle_timeout",
         TIMEOUT,
         r#""75s""#,
         "How long an unused connection is kept; longer than the load balancer's own (60s with most), so that it is the one that closes.",
-    )
-    .at_start(),
+    ),
     Key::new(
         "write_timeout",
         TIMEOUT,
