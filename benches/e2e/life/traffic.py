@@ -121,15 +121,15 @@ class Traffic:
         await asyncio.gather(*tasks)
 
     async def request(self, chance: random.Random, due: float):
-        connection = None
+        # One in a hundred comes on a connection of its own, as clients come and go.
+        connection, alone = None, not chance.randrange(100)
         try:
             async with asyncio.timeout(PATIENCE):
-                connection = self.kept() or await self.new()
+                connection = (not alone and self.kept()) or await self.new()
                 said = await one(connection, chance)
             self.versions[said.get("x-version", "none")] += 1
             self.times.append(time.monotonic() - due)
-            # One in a hundred is not used again, as clients come and go.
-            if not connection.closes and chance.randrange(100):
+            if not connection.closes and not alone:
                 self.free.append(connection)
                 return
         except (OSError, Wrong, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
