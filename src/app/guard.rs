@@ -50,8 +50,9 @@ pub async fn watch(gauge: Gauge, memory: &'static Memory, metrics: Arc<Metrics>)
         let Usage { used, limit } = usage;
         let reading = Reading { used, limit, capacity: memory.capacity(), held: memory.bytes(), stalled: share };
         let verdict = guard.observe(now.0, &reading);
-        if follow(verdict, memory, &reading) || memory.is_cramped() {
-            let trimmed = tokio::task::spawn_blocking(|| release(memory)).await.unwrap_or_default();
+        let shrunk = follow(verdict, memory, &reading);
+        if shrunk || memory.is_cramped() {
+            let trimmed = tokio::task::spawn_blocking(move || trim(memory, shrunk)).await.unwrap_or_default();
             metrics.cache.trimmed(trimmed.bytes);
         }
         let scarce = limit.is_some_and(|limit| used > limit / 100 * SCARCE);
@@ -59,7 +60,7 @@ pub async fn watch(gauge: Gauge, memory: &'static Memory, metrics: Arc<Metrics>)
     }
 }
 
-/// Whether there is something to let go.
+/// Whether the cache is to be smaller than before.
 fn follow(verdict: Verdict, memory: &Memory, reading: &Reading) -> bool {
     let (used, limit) = (ByteSize(reading.used), reading.limit.map(|limit| ByteSize(limit).to_string()));
     match verdict {
@@ -84,9 +85,12 @@ fn follow(verdict: Verdict, memory: &Memory, reading: &Reading) -> bool {
     }
 }
 
-fn release(memory: &Memory) -> Purged {
+/// Room that is only made for other answers stays with the allocator.
+fn trim(memory: &Memory, shrunk: bool) -> Purged {
     let trimmed = memory.trim();
-    allocator::release();
+    if shrunk {
+        allocator::release();
+    }
     trimmed
 }
 
