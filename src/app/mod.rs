@@ -246,6 +246,8 @@ fn ruleset(config: &Config, metrics: &Metrics) -> Ruleset {
         trusted_proxies: config.listen.trusted_proxies.clone(),
         status_header: config.cache.status_header,
         server_timing: config.server_timing,
+        forwarded: config.forwarded,
+        trace: config.trace,
         access_rules: config.log.access.clone(),
     }
 }

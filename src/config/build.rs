@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::metrics::access_log::{self, Exclude, Sample};
 use crate::metrics::config::{Buckets, ConstantLabels};
 use crate::metrics::log::{Format, Level};
-use crate::proxy::{Announcers, ConnectionLimits, RequestLimits, TrustedProxies};
+use crate::proxy::{Announcers, ConnectionLimits, RequestLimits, TraceRules, Traceparent, TrustedProxies};
 use crate::{tls, upstream};
 
 /// The budget where no limit says how much there is: a share of the whole machine would be somebody else's memory.
@@ -32,6 +32,11 @@ pub(super) fn config(table: &Table, token: Option<Token>, root: &Path) -> Config
         cache: cache(settings.section("cache")),
         routes: route::routes(table),
         server_timing: settings.section("headers").flag("server_timing"),
+        forwarded: settings.section("headers").flag("forwarded"),
+        trace: TraceRules {
+            request_id: settings.section("headers").flag("request_id"),
+            traceparent: Traceparent::of(settings.section("headers").text("traceparent")),
+        },
         admin: Admin { address: settings.section("admin").parsed("address"), token },
         metrics: metrics(settings.section("metrics")),
         log: log(settings.section("log")),

@@ -9,7 +9,7 @@ use crate::admin::Token;
 use crate::cache::improve;
 use crate::metrics::log::{Format, Level};
 use crate::metrics::{self, access_log};
-use crate::proxy::{ConnectionLimits, RequestLimits, Routes, TrustedProxies};
+use crate::proxy::{ConnectionLimits, RequestLimits, Routes, TraceRules, TrustedProxies};
 use crate::{tls, upstream};
 
 /// Everything that can be configured.
@@ -24,6 +24,9 @@ pub struct Config {
     pub routes: Routes,
     /// Say in `Server-Timing` where the time went.
     pub server_timing: bool,
+    /// Begin a chain of `Forwarded` towards the app.
+    pub forwarded: bool,
+    pub trace: TraceRules,
     pub admin: Admin,
     pub metrics: metrics::Config,
     pub log: Log,

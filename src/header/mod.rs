@@ -9,7 +9,7 @@
 //! * content negotiation - [`coding`], [`qvalue`], [`accept_encoding`], [`media_type`], [`vary`];
 //! * validators - [`etag`], [`condition`];
 //! * caching - [`cache_control`], [`targeted`], [`age`], [`cache_status`];
-//! * messages - [`hop_by_hop`], [`edit`].
+//! * messages - [`hop_by_hop`], [`forwarded`], [`edit`].
 
 pub mod delta_seconds;
 pub mod list;
@@ -35,6 +35,7 @@ pub mod targeted;
 pub mod range;
 
 pub mod edit;
+pub mod forwarded;
 pub mod hop_by_hop;
 
 pub use accept_encoding::AcceptEncoding;

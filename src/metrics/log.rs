@@ -63,7 +63,7 @@ impl Format {
 /// Modules of the platform that report each failed request once more, heads included; and one that tells of a shutdown
 /// what we have told already.
 const SILENCED: &str = "pingora_proxy=off,pingora_cache=error,pingora_core::apps=off,pingora_core::protocols=off,\
-                        pingora_core::services=warn";
+                        pingora_core::services=warn,h2=error";
 
 /// The log of the process, whose level can change.
 pub struct Log {

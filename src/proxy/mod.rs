@@ -36,6 +36,7 @@ mod entrance;
 mod explain;
 mod failure;
 mod forward;
+mod hops;
 mod http1;
 mod http2;
 mod inbound;
@@ -54,6 +55,7 @@ mod respond;
 mod route;
 mod ruleset;
 mod tally;
+mod trace;
 mod turn;
 mod wrapped;
 
@@ -65,6 +67,7 @@ pub use intake::RequestLimits;
 pub use predictor::Memorable;
 pub use route::{Matcher, RequestHeaderRules, Route, Routes};
 pub use ruleset::Ruleset;
+pub use trace::{TraceRules, Traceparent};
 pub use turn::Turns;
 
 use std::any::Any;
@@ -148,12 +151,18 @@ impl Proxy {
     }
 }
 
-fn admit(session: &Session, rules: &Ruleset) -> Request {
-    let head = session.req_header();
+/// Who asks, and what; in words that everybody below reads.
+fn admit(session: &mut Session, rules: &Ruleset) -> Result<Request> {
     let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
     let secured = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let is_clients = session.subrequest_ctx.is_none();
+    let head = session.req_header_mut();
+    hops::translate(head, peer, &rules.trusted_proxies)?;
+    if is_clients {
+        trace::name(head, rules.trace, trace::random)?;
+    }
     let client = Client::of(peer, secured, &head.headers, &rules.trusted_proxies);
-    Request::of(head, client, &rules.routes)
+    Ok(Request::of(head, client, &rules.routes))
 }
 
 /// An error of the client's making, with the status that says so.
@@ -215,7 +224,7 @@ impl ProxyHttp for Proxy {
         if session.as_downstream().get_keepalive_reuses_remaining() == Some(0) {
             self.parts.metrics.limit_met(Limit::ConnectionRequests);
         }
-        let request = context.request.insert(admit(session, &context.rules));
+        let request = context.request.insert(admit(session, &context.rules)?);
         if let Some(refusal) = intake::refuse(session.req_header(), &context.rules.limits) {
             context.limit = refusal.limit();
             return Err(refused(refusal.status()));

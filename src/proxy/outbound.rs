@@ -12,6 +12,7 @@ use pingora::proxy::Session;
 use super::context::Context;
 use super::edit::set;
 use super::forward::announce;
+use super::hops::continue_chain;
 use super::intake::is_absolute;
 use super::request::Request;
 use crate::cache::Variant;
@@ -31,6 +32,7 @@ pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Contex
         _ => translate_conditions(outbound)?,
     }
     announce(outbound, &request.client, session.req_header().version)?;
+    continue_chain(outbound, &request.client, context.rules.forwarded)?;
     for name in &request.route.request_headers.remove {
         outbound.remove_header(name);
     }

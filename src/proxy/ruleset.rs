@@ -13,6 +13,7 @@ use super::connection::ConnectionLimits;
 use super::forward::TrustedProxies;
 use super::intake::RequestLimits;
 use super::route::Routes;
+use super::trace::TraceRules;
 use crate::cache::ResourceKey;
 use crate::metrics::RouteMeters;
 use crate::metrics::access_log::Rules as AccessRules;
@@ -34,6 +35,9 @@ pub struct Ruleset {
     pub trusted_proxies: TrustedProxies,
     pub status_header: bool,
     pub server_timing: bool,
+    /// Begin a chain of `Forwarded` towards the app.
+    pub forwarded: bool,
+    pub trace: TraceRules,
     pub access_rules: AccessRules,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Key;
 use crate::config::kind::{Form, Kind, LIFETIME};
+use crate::proxy::Traceparent;
 
 const VALUES: Kind = Kind::OneOrMany(&Kind::Text(Form::FieldValue));
 const SET: Key = Key::new(
@@ -33,6 +34,24 @@ pub(super) const KEYS: &[Key] = &[
     REMOVE,
     STRIP_EDGE,
     Key::new("server_timing", Kind::Bool, "false", "Say in `Server-Timing` where the time went; clients can read it."),
+    Key::new(
+        "request_id",
+        Kind::Bool,
+        "true",
+        "Give requests without a well-formed `X-Request-Id` one, for the access log and the app.",
+    ),
+    Key::new(
+        "traceparent",
+        Kind::Word(Traceparent::WORDS),
+        r#""pass""#,
+        "What the app gets as `traceparent` where a client sent none that is well-formed: nothing, or a new trace that is sampled or is not.",
+    ),
+    Key::new(
+        "forwarded",
+        Kind::Bool,
+        "false",
+        "Tell the app in `Forwarded` (RFC 7239) what `X-Forwarded-*` says; a chain that a trusted proxy began is continued in any case.",
+    ),
 ];
 
 pub(super) const ROUTE: &[Key] = &[

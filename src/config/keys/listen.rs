@@ -121,6 +121,6 @@ pub(super) const KEYS: &[Key] = &[
         "trusted_proxies",
         Kind::List(&Kind::Text(Form::Network)),
         r#"["127.0.0.0/8", "::1/128", "10.0.0.0/8"]"#,
-        "Whose `X-Forwarded-*` fields are believed; everybody else's are replaced.",
+        "Whose `X-Forwarded-*` and `Forwarded` fields are believed; everybody else's are replaced.",
     ),
 ];

@@ -79,6 +79,39 @@ fn anybody_else_is_not() {
     assert_eq!(seen.field("X-Forwarded-Host"), Some("site.test"));
 }
 
+/// RFC 7239.
+#[test]
+fn forwarded_of_a_trusted_proxy_is_read_and_continued() {
+    let call = Call::get("/page").field("Forwarded", "for=1.1.1.1, for=203.0.113.9;proto=https;host=public.test");
+    let seen = seen_by_the_app(TRUSTING, &call);
+    assert_eq!(seen.fields.members("X-Forwarded-For"), ["203.0.113.9", "127.0.0.1"]);
+    assert_eq!(seen.field("X-Forwarded-Proto"), Some("https"));
+    assert_eq!(seen.field("X-Forwarded-Host"), Some("public.test"));
+    assert_eq!(seen.fields.members("Forwarded").last(), Some(&"for=127.0.0.1".to_owned()));
+    let seen = seen_by_the_app(TRUSTING_NOBODY, &call);
+    assert_eq!(seen.field("X-Forwarded-For"), Some("127.0.0.1"));
+    assert_eq!(seen.field("Forwarded"), None);
+    let settings = format!("{TRUSTING_NOBODY}\nheaders.forwarded = true");
+    assert_eq!(seen_by_the_app(&settings, &call).field("Forwarded"), Some("for=127.0.0.1;host=site.test;proto=http"));
+}
+
+#[test]
+fn every_request_has_a_name_and_a_trace_where_one_is_wanted() {
+    let seen = seen_by_the_app(TRUSTING_NOBODY, &Call::get("/page"));
+    assert_eq!(seen.field("X-Request-Id").map(str::len), Some(32));
+    assert_eq!(seen.field("traceparent"), None);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let named = Call::get("/page").field("X-Request-Id", "mine").field("traceparent", parent);
+    let settings = format!("{TRUSTING_NOBODY}\nheaders.traceparent = \"unsampled\"");
+    let seen = seen_by_the_app(&settings, &named);
+    assert_eq!((seen.field("X-Request-Id"), seen.field("traceparent")), (Some("mine"), Some(parent)));
+    let made = seen_by_the_app(&settings, &Call::get("/page"));
+    let made = made.field("traceparent").expect("a trace");
+    assert!(made.len() == parent.len() && made.starts_with("00-") && made.ends_with("-00"), "{made}");
+    let settings = format!("{TRUSTING_NOBODY}\nheaders.request_id = false");
+    assert_eq!(seen_by_the_app(&settings, &Call::get("/page")).field("X-Request-Id"), None);
+}
+
 #[test]
 fn via_names_every_hop_in_both_directions() {
     let origin = Origin::start();
