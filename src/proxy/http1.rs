@@ -17,9 +17,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Proxy;
 use super::arrival::HeadArrival;
-use super::connection::{ConnectionLimits, GOODBYE, keepalive};
+use super::connection::{ConnectionLimits, GOODBYE};
 use super::outlet::Outlet;
 use crate::metrics::{Limit, Metrics};
+
+/// The platform's word for a time without an end.
+const FOR_EVER: Option<u64> = Some(0);
 
 /// One of them, as it is served.
 pub struct Http1<'a> {
@@ -84,13 +87,14 @@ impl Http1<'_> {
         match settings {
             Some(settings) => settings.apply_to_session(&mut session),
             None => {
-                session.set_keepalive(keepalive(self.limits.idle_timeout));
                 let reuses = self.limits.max_requests.map(|most| u32::try_from(most - 1).unwrap_or(u32::MAX));
                 session.set_keepalive_reuses_remaining(reuses);
             }
         }
-        // Never before our own time is up, which the client is told.
-        session.set_read_timeout(Some(self.limits.header_timeout * 2));
+        // The platform takes either time for each read of a head: whichever is shorter would end it before our own, which the
+        // client is told. The proxy's first filter sets both for what comes then.
+        session.set_keepalive(FOR_EVER);
+        session.set_read_timeout(None);
         session
     }
 

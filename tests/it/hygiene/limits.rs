@@ -169,6 +169,18 @@ fn a_head_that_trickles_is_408() {
     assert_eq!(met(&vacpack, "header_time"), 3.0);
 }
 
+/// The platform takes the time between requests for the time between two reads of a head.
+#[test]
+fn a_head_may_pause_for_longer_than_a_connection_may_be_idle() {
+    let (_origin, vacpack) = before_an_app("listen.idle_timeout = \"100ms\"\nlisten.body_timeout = \"100ms\"");
+    let mut client = vacpack.client();
+    client.send("GET /page HTTP/1.1\r\n");
+    // As long as the platform's least time, and half as long again.
+    std::thread::sleep(Duration::from_millis(1500));
+    client.send("Host: site.test\r\n\r\n");
+    assert_eq!(client.response(false).status, 200);
+}
+
 #[test]
 fn a_head_that_trickles_over_tls_is_408() {
     let origin = Origin::start();
