@@ -67,10 +67,10 @@ const PREDICTOR_SHARD: usize = 2048;
 /// How often memory of expired responses is given back when nobody asks for anything.
 const SETTLE_EVERY: Duration = Duration::from_secs(5);
 
-/// What an idle connection costs is mostly its read buffer: 4 KiB hold the head of a usual request, the platform's own
-/// 64 KiB hold nothing more. The write buffer lets head and body of a small response leave in one packet.
+/// What an idle connection costs is mostly its buffers: 4 KiB hold the head of a usual request, the platform's own 64 KiB hold
+/// nothing more. A head and its body are handed over in one write, which goes past the buffer where it is larger.
 const READ_BUFFER: usize = 4 * 1024;
-const WRITE_BUFFER: usize = 16 * 1024;
+const WRITE_BUFFER: usize = 4 * 1024;
 
 /// One more than `upstream.max_retries` can be.
 const MOST_TRIES: usize = 4;

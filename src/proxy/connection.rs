@@ -159,19 +159,20 @@ impl ServerApp for Connections {
         let (opened, _counted) = tokio::select! {
             // What has arrived is answered.
             biased;
-            opened = self.let_in(socket, &limits) => opened?,
+            // On the heap each, here and below: what is over gives its room back, and a connection holds what it is at.
+            opened = Box::pin(self.let_in(socket, &limits)) => opened?,
             _ = closing.wait_for(|closing| *closing) => return None,
         };
         match opened {
             Opened::Http1(stream, since) => {
                 let (metrics, leaving) = (&*self.parts.metrics, self.leaving.clone());
                 let connection = Http1 { proxy: &self.proxy, limits: &limits, metrics, leaving, closing };
-                connection.serve(stream, since).await;
+                Box::pin(connection.serve(stream, since)).await;
             }
             Opened::Http2(stream) => {
                 let (streams, leaving) = (limits.of_streams(), self.leaving.clone());
                 let connection = Http2 { proxy: &self.proxy, limits: &streams, metrics: &self.parts.metrics, leaving };
-                connection.serve(stream, limits.header_timeout).await;
+                Box::pin(connection.serve(stream, limits.header_timeout)).await;
             }
         }
         None
