@@ -49,6 +49,9 @@ fn upstream(upstream: Settings<'_>) -> upstream::Config {
     upstream::Config {
         address: upstream.parsed("address"),
         also: upstream.list("also"),
+        protocol: upstream::Protocol::of(upstream.text("protocol")),
+        max_streams: upstream.section("h2").integer("max_streams"),
+        ping_interval: upstream.section("h2").time("ping_interval"),
         tls: upstream_tls(&upstream.parsed("address"), upstream.section("tls")),
         resolve_every: upstream.time("resolve_every"),
         ready_path: upstream.optional("ready_path").and_then(Node::text).map(str::to_owned),

@@ -119,6 +119,14 @@ fn upstream_tls(table: &Table, found: &mut Vec<Problem>) {
     let Some(address) = table.at("upstream.address").and_then(parsed) else {
         return;
     };
+    if let Some(node) = table.at("upstream.protocol") {
+        match (node.text(), address.is_secured()) {
+            (Some("h2"), false) => found.push(conflict("upstream.protocol", node, Conflict::H2WithoutTls)),
+            (Some("auto"), false) => found.push(conflict("upstream.protocol", node, Conflict::AutoWithoutTls)),
+            (Some("h2c"), true) => found.push(conflict("upstream.protocol", node, Conflict::H2cWithTls)),
+            _ => {}
+        }
+    }
     let Some(Node { value: Value::List(also), .. }) = table.at("upstream.also") else {
         return;
     };

@@ -22,6 +22,9 @@ pub enum Conflict {
     /// Some addresses of the app with TLS, and some without.
     TlsForSome,
     SeveralNames,
+    H2WithoutTls,
+    AutoWithoutTls,
+    H2cWithTls,
     NothingToMatch,
     KeepAndIgnore,
     /// Warnings from here on: it works, though hardly as meant.
@@ -51,6 +54,7 @@ pub enum Conflict {
     TlsWithoutHttps,
     AnyName,
     AnyCertificate,
+    FirstByteOverHttp2,
 }
 
 impl Conflict {
@@ -66,6 +70,9 @@ impl Conflict {
             Self::TlsWithoutHttps => "no effect: the app is reached without TLS".into(),
             Self::TlsForSome => "some addresses of the app are reached with TLS, and some without".into(),
             Self::SeveralNames => "the app has several addresses with TLS, and no one name for all of them".into(),
+            Self::H2WithoutTls => "the app is reached without TLS".into(),
+            Self::AutoWithoutTls => "without TLS there is no handshake in which the app could choose".into(),
+            Self::H2cWithTls => "the app is reached with TLS".into(),
             Self::NothingToMatch => "`match` says nothing".into(),
             Self::KeepAndIgnore => "both `keep_query` and `ignore_query` are given".into(),
             Self::Unreachable { by } => format!("never reached: {by} matches these requests first"),
@@ -88,6 +95,9 @@ impl Conflict {
                 format!("more than nine tenths of the memory limit of {limit}")
             }
             Self::AnyName => "DANGEROUS: whoever has a certificate of a known signer is taken for the app".into(),
+            Self::FirstByteOverHttp2 => {
+                "no effect over HTTP/2: there `read_timeout` is for the first byte as well".into()
+            }
             Self::AnyCertificate => {
                 "DANGEROUS: whoever answers is taken for the app, and reads and writes what passes".into()
             }
@@ -104,6 +114,9 @@ impl Conflict {
             Self::TlsWithoutHttps => "begin upstream.address with https://, or leave this out",
             Self::TlsForSome => "begin all of them with https://, or none",
             Self::SeveralNames => "write upstream.tls.server_name, the name that all their certificates are for",
+            Self::H2WithoutTls => "write \"h2c\", or begin upstream.address with https://",
+            Self::AutoWithoutTls => "write \"h1\" or \"h2c\"",
+            Self::H2cWithTls => "write \"h2\"",
             Self::NothingToMatch => "write path = \"/**\" to match everything",
             Self::KeepAndIgnore => "keep one of them: what is not kept is ignored already",
             Self::Unreachable { .. } => "put the narrower route first",
@@ -117,6 +130,7 @@ impl Conflict {
             }
             Self::ObjectBeyondBudget { .. } => "lower it, or raise memory.budget",
             Self::AnyName => "write the name in its certificate as upstream.tls.server_name",
+            Self::FirstByteOverHttp2 => "leave it out, or lower `read_timeout`",
             Self::AnyCertificate => "write who has signed its certificate as upstream.tls.ca",
             Self::BudgetBeyondLimit { .. } => "leave room for connections: the kernel ends a process that goes beyond",
         }

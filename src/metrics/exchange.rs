@@ -143,6 +143,7 @@ impl ErrorType {
             Self::Upstream(UpstreamError::Tls) => "upstream_tls",
             Self::Upstream(UpstreamError::Protocol) => "upstream_protocol",
             Self::Upstream(UpstreamError::Closed) => "upstream_closed",
+            Self::Upstream(UpstreamError::Reset) => "upstream_reset",
             Self::Shed(Shed::QueueFull) => "queue_full",
             Self::Shed(Shed::QueueTimeout) => "queue_timeout",
             Self::Shed(Shed::Displaced) => "displaced",

@@ -203,6 +203,8 @@ labels! {
         Protocol = "protocol",
         /// The connection ended before the response did.
         Closed = "closed",
+        /// The app gave the request up, and not the connection.
+        Reset = "reset",
     }
 
     /// Whether a request to the app travelled on a kept connection.

@@ -1,5 +1,6 @@
 //! What is known of one request while it passes: filled phase by phase, read at the end.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -52,8 +53,14 @@ pub struct Context {
 /// The exchange with the app.
 #[derive(Default)]
 pub struct App {
+    /// The connection's number.
+    pub socket: RawFd,
     /// The connection, where it is this exchange's alone.
     pub wire: Option<Wire>,
+    /// It is many exchanges'.
+    pub over_http2: bool,
+    /// It wants no HTTP/2.
+    pub downgraded: bool,
     pub reused: Option<Reused>,
     pub tries: usize,
     /// Where it was asked.

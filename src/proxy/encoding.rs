@@ -45,6 +45,8 @@ pub struct Job {
     pub flush: FlushRule,
     /// The connection to the app, to see whether it has more to read.
     pub wire: Option<Wire>,
+    /// The end of the body is all that others wait for: what comes after it is not passed on.
+    pub drops_trailers: bool,
     /// Where the cache reads length and digest of the identity bytes.
     pub facts: Option<Arc<BodyFacts>>,
 }
@@ -69,6 +71,7 @@ struct Running {
     head: Vec<Edit>,
     flush: FlushRule,
     wire: Option<Wire>,
+    drops_trailers: bool,
     turns: Arc<Turns>,
     identity: Identity,
     received: u64,
@@ -104,6 +107,7 @@ impl Encoding {
             head: job.head,
             flush: job.flush,
             wire: job.wire,
+            drops_trailers: job.drops_trailers,
             turns: self.turns.clone(),
             identity: Identity { facts: job.facts, digest: blake3::Hasher::new(), length: 0 },
             received: 0,
@@ -357,8 +361,12 @@ impl HttpModule for Encoding {
         Ok(())
     }
 
+    /// RFC 9110, section 6.5.1: trailers may be dropped, and those of a body that was coded may be wrong. The platform ends a
+    /// response with its trailers, and what it fills the cache with only after them: so a last, empty piece ends both.
     fn response_trailer_filter(&mut self, _trailers: &mut Option<Box<HeaderMap>>) -> pingora::Result<Option<Bytes>> {
-        self.response_done_filter()
+        let drops = self.job.as_ref().is_some_and(|job| job.drops_trailers || job.work.changes_bytes());
+        let tail = self.response_done_filter()?;
+        Ok(tail.or_else(|| drops.then(Bytes::new)))
     }
 
     fn response_done_filter(&mut self) -> pingora::Result<Option<Bytes>> {

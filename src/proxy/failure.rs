@@ -3,7 +3,9 @@
 //! One function decides the status, so that whose fault a failure was reads in one table. Nothing of the error's text
 //! reaches the client: it may quote what the app, or another client, sent.
 
+use h2::Reason;
 use http::StatusCode;
+use pingora::protocols::http::v2::client::PING_TIMEDOUT;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::overload;
@@ -32,7 +34,7 @@ impl Failure {
         match (error.esource(), error.etype()) {
             (_, ErrorType::HTTPStatus(status)) => Self::Refused(*status),
             (ErrorSource::Upstream, _) if is_of_tls(error) => Self::Upstream(UpstreamError::Tls),
-            (ErrorSource::Upstream, kind) => Self::Upstream(upstream(kind)),
+            (ErrorSource::Upstream, kind) => Self::Upstream(http2(error).unwrap_or_else(|| upstream(kind))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Self::Refused(400),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::Refused(408),
             (ErrorSource::Downstream, _) => Self::ClientGone,
@@ -82,6 +84,7 @@ impl Failure {
             Self::Upstream(UpstreamError::Tls) => "vacpack and the app do not agree on TLS.\n",
             Self::Upstream(UpstreamError::Timeout) => "The app did not answer in time.\n",
             Self::Upstream(UpstreamError::Closed) => "The app closed the connection before it answered.\n",
+            Self::Upstream(UpstreamError::Reset) => "The app gave the request up before it answered.\n",
             Self::Upstream(UpstreamError::Protocol) => "What the app answered is not HTTP.\n",
             Self::Internal => "vacpack failed; its log says why.\n",
         }
@@ -102,6 +105,33 @@ pub fn limit_of(error: &Error, answered: bool) -> Option<Limit> {
     }
 }
 
+/// Pure: the app has not begun with the request, so that any may be sent again (RFC 9113, section 8.7): it said so, or that it
+/// takes no more on this connection, or not in this version.
+pub fn is_unprocessed(error: &Error) -> bool {
+    let Some(cause) = cause(error).filter(|cause| cause.is_remote()) else {
+        return false;
+    };
+    match cause.reason() {
+        Some(Reason::NO_ERROR) => cause.is_go_away(),
+        Some(Reason::REFUSED_STREAM | Reason::HTTP_1_1_REQUIRED) => cause.is_reset(),
+        _ => false,
+    }
+}
+
+fn cause(error: &Error) -> Option<&h2::Error> {
+    error.root_cause().downcast_ref()
+}
+
+/// What became of a stream, where it is HTTP/2 that failed.
+fn http2(error: &Error) -> Option<UpstreamError> {
+    let cause = cause(error)?;
+    Some(match cause {
+        _ if cause.is_io() || cause.is_go_away() && cause.is_remote() => UpstreamError::Closed,
+        _ if cause.is_reset() && cause.is_remote() => UpstreamError::Reset,
+        _ => UpstreamError::Protocol,
+    })
+}
+
 /// RFC 8446, section 4.4.2.4: an app that does not like our certificate says so only after the handshake, as we see it.
 fn is_of_tls(error: &Error) -> bool {
     let io = error.root_cause().downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -117,6 +147,7 @@ fn upstream(kind: &ErrorType) -> UpstreamError {
         ConnectRefused => UpstreamError::Refused,
         ConnectError | ConnectNoRoute | SocketError => UpstreamError::Connect,
         ConnectTimedout | ReadTimedout | WriteTimedout => UpstreamError::Timeout,
+        kind if *kind == PING_TIMEDOUT => UpstreamError::Timeout,
         TLSHandshakeFailure | TLSHandshakeTimedout | InvalidCert => UpstreamError::Tls,
         ConnectionClosed | ReadError | WriteError => UpstreamError::Closed,
         _ => UpstreamError::Protocol,

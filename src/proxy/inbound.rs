@@ -68,7 +68,8 @@ impl Proxy {
         context.answer.skipped = plan.skipped();
         head.level = encoder.as_ref().map(|admission| admission.setup.level);
         head.revision = encoder.is_some().then(encode::draw_revision);
-        let job = job(request, &head, plan, (decoder, encoder), &facts, flush, context);
+        let drops_trailers = session.cache.enabled() || session.cache.bypassing();
+        let job = Job { drops_trailers, ..job(request, &head, plan, (decoder, encoder), &facts, flush, context) };
         context.app.head = Some(head);
         let encoding = session.upstream_modules_ctx.get_mut::<Encoding>();
         let encoding = encoding.ok_or_else(|| Error::explain(ErrorType::InternalError, "no encoding module"))?;
@@ -172,6 +173,7 @@ fn job(
         },
         flush: if coding.is_some() { flush } else { FlushRule::Never },
         wire: context.app.wire,
+        drops_trailers: false,
         facts: (head.codable && request.view.is_some()).then(|| head.facts.clone()),
     }
 }

@@ -57,6 +57,7 @@ mod ruleset;
 mod tally;
 mod trace;
 mod turn;
+mod unchunked;
 mod wrapped;
 
 pub use announced::Announcers;
@@ -78,6 +79,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Version;
+use http::header::CONTENT_LENGTH;
 use pingora::cache::key::CacheKey;
 use pingora::cache::lock::CacheKeyLockImpl;
 use pingora::cache::storage::HitHandler;
@@ -93,7 +95,7 @@ use crate::admin::Lifecycle;
 use crate::cache::Memory;
 use crate::encode::{Budget, Pressure};
 use crate::metrics::{AccessLog, AfterFailure, Limit, Metrics, Phase, Reused, UpstreamError};
-use crate::upstream::{Deadline, Passed, Places, Purpose, Upstream};
+use crate::upstream::{Deadline, Passed, Places, Protocol, Purpose, Upstream};
 
 use arrival::HeadArrival;
 use connection::keepalive;
@@ -104,6 +106,7 @@ use failure::Failure;
 use forward::Client;
 use request::Request;
 use tally::Tally;
+use unchunked::UnchunkedBuilder;
 
 /// Everything the proxy works with, built by `app`.
 pub struct Parts {
@@ -189,8 +192,12 @@ impl ProxyHttp for Proxy {
         Context::new(self.parts.rules.load_full())
     }
 
-    /// None: the platform's own compressor does not end its brotli streams and does not flush.
-    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+    /// Not the platform's own compressor: it does not end its brotli streams and does not flush.
+    fn init_downstream_modules(&self, modules: &mut HttpModules) {
+        if self.parts.upstream.config().protocol != Protocol::Http1 {
+            modules.add_module(Box::new(UnchunkedBuilder));
+        }
+    }
 
     fn init_upstream_modules(&self, modules: &mut HttpModules) {
         modules.add_module(Box::new(EncodingBuilder { turns: self.parts.turns.clone() }));
@@ -295,13 +302,15 @@ impl ProxyHttp for Proxy {
         self.enter(session, context).await?;
         let address = self.choose(session, context)?;
         context.app.connecting = Some(Instant::now());
-        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
+        let asks_for = |what: fn(&Request) -> bool| context.request.as_ref().is_some_and(what);
         let purpose = match context.app.tries {
-            _ if websocket => Purpose::WebSocket,
+            _ if asks_for(|request| request.websocket) => Purpose::WebSocket,
             1 => Purpose::Request,
+            _ if context.app.downgraded => Purpose::Downgraded,
             _ => Purpose::Retry,
         };
-        self.parts.upstream.peer(&address, purpose)
+        let peer = self.parts.upstream.peer(&address, purpose)?;
+        Ok(if asks_for(|request| request.grpc) { self.parts.upstream.lasting(peer) } else { peer })
     }
 
     async fn connected_to_upstream(
@@ -319,9 +328,7 @@ impl ProxyHttp for Proxy {
         }
         context.app.asked = Some(now);
         context.app.reused = Some(if reused { Reused::Yes } else { Reused::No });
-        context.app.wire = self.parts.upstream.wire(socket);
-        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
-        context.app.deadline = if websocket { None } else { self.parts.upstream.deadline(socket) };
+        context.app.socket = socket;
         Ok(())
     }
 
@@ -331,7 +338,11 @@ impl ProxyHttp for Proxy {
         outbound: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
+        self.watch(outbound.version, context);
         outbound::prepare(session, outbound, context)?;
+        if context.app.over_http2 {
+            outbound::settle_for_http2(session, outbound, context.app.tries).await?;
+        }
         self.await_head(session, context);
         Ok(())
     }
@@ -370,6 +381,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<Option<Duration>> {
         match context.app.deadline.as_ref().and_then(Deadline::passed) {
             Some(passed) if end => Err(out_of_time(passed, context)),
+            _ if self.is_over_total(context) => Err(out_of_time(Passed::Total, context)),
             _ => Ok(None),
         }
     }
@@ -434,6 +446,11 @@ impl ProxyHttp for Proxy {
         // Before the client hears that its write was done: the next thing it does is to read.
         self.invalidate(session, context);
         self.finish_head(session, response, context)?;
+        if context.app.over_http2 && session.subrequest_ctx.is_some() {
+            // A refresh has no client to tell it, and over HTTP/2 the end may come apart from the last byte: the platform
+            // would not wait for it, and the refresh not be stored.
+            response.remove_header(&CONTENT_LENGTH);
+        }
         self.deliver(session, response, context);
         Ok(())
     }
@@ -465,12 +482,15 @@ impl ProxyHttp for Proxy {
         if let Some(passed) = context.app.deadline.as_ref().and_then(Deadline::passed) {
             error = out_of_time(passed, context);
         }
-        let stale_connection =
-            reused && context.app.answered.is_none() && Failure::of(&error) == Failure::Upstream(UpstreamError::Closed);
-        let repeatable = session.req_header().method.is_idempotent()
+        let stale_connection = reused
+            && Failure::of(&error) == Failure::Upstream(UpstreamError::Closed)
+            && session.req_header().method.is_idempotent();
+        let repeatable = context.app.answered.is_none()
             && !session.as_ref().retry_buffer_truncated()
             && session.response_written().is_none();
-        error.set_retry(stale_connection && repeatable && self.may_try_again(context));
+        context.app.downgraded = *error.etype() == ErrorType::H2Downgrade;
+        let not_begun = stale_connection || failure::is_unprocessed(&error);
+        error.set_retry(not_begun && repeatable && self.may_try_again(context));
         if *error.esource() == ErrorSource::Upstream {
             let again = error.retry();
             self.count_failure(&error, again);
@@ -526,6 +546,26 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    /// Looks at the connection to the app, where it is this exchange's alone, and sets its timers. The platform shows which
+    /// HTTP it speaks only by the request.
+    fn watch(&self, version: Version, context: &mut Context) {
+        let app = &mut context.app;
+        app.over_http2 = version == Version::HTTP_2;
+        if app.over_http2 {
+            (app.wire, app.deadline) = (None, None);
+            return;
+        }
+        let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
+        app.wire = self.parts.upstream.wire(app.socket);
+        app.deadline = if websocket { None } else { self.parts.upstream.deadline(app.socket) };
+    }
+
+    /// An answer over HTTP/2 has nobody beside it to end it: whoever has a piece of it looks at the clock.
+    fn is_over_total(&self, context: &Context) -> bool {
+        let total = self.parts.upstream.config().total_timeout.filter(|_| context.app.over_http2);
+        total.is_some_and(|total| context.app.asked.is_some_and(|asked| asked.elapsed() > total))
+    }
+
     /// The limit that the content so far has met.
     fn exceeded(&self, context: &mut Context) -> Option<Limit> {
         let limits = &context.rules.limits;

@@ -3,8 +3,10 @@
 //! The app is asked for identity, so that a body is compressed once, here. It hears its own validators only: tags that we
 //! made or suffixed are translated back (RFC 9110, section 13), and those of a validation are the ones it gave us.
 
+use http::Version;
 use http::header::{
-    ACCEPT_ENCODING, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
+    ACCEPT_ENCODING, EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    PROXY_AUTHORIZATION, RANGE, TE,
 };
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -16,7 +18,7 @@ use super::hops::continue_chain;
 use super::intake::is_absolute;
 use super::request::Request;
 use crate::cache::Variant;
-use crate::header::{EntityTag, TagCondition};
+use crate::header::{EntityTag, TagCondition, hop_by_hop, list};
 
 /// Edits the request on its way to the app.
 pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
@@ -37,6 +39,30 @@ pub fn prepare(session: &Session, outbound: &mut RequestHeader, context: &Contex
         outbound.remove_header(name);
     }
     set(outbound, &request.route.request_headers.set)
+}
+
+/// What only HTTP/2 asks for, whatever the client speaks.
+pub async fn settle_for_http2(
+    session: &mut Session,
+    outbound: &mut RequestHeader,
+    tries: usize,
+) -> pingora::Result<()> {
+    let client = session.req_header();
+    let trailers = client.version == Version::HTTP_2
+        && list::members(&client.headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    // RFC 9113, section 8.2.2; the platform leaves the fields of an HTTP/2 client as they are.
+    for name in hop_by_hop::FIXED.iter().chain([&PROXY_AUTHORIZATION]) {
+        outbound.remove_header(name);
+    }
+    if trailers {
+        // gRPC's test for proxies in between that would drop them.
+        outbound.insert_header(TE, HeaderValue::from_static("trailers"))?;
+    }
+    // RFC 9110, section 10.1.1: the platform does not see the app's own 100 here, and the client waits for one.
+    if outbound.remove_header(&EXPECT).is_some() && client.version == Version::HTTP_11 && tries == 1 {
+        session.as_downstream_mut().write_continue_response().await?;
+    }
+    Ok(())
 }
 
 /// RFC 9112, section 3.2.1: an origin server is asked for the path alone, in whatever form a proxy's client asked.

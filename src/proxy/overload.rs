@@ -20,6 +20,9 @@ use crate::metrics::{Label, Phase, Priority, Shed};
 /// is tried again.
 pub const RETRY_AFTER: u32 = 1;
 
+/// Events, and calls that may be streams of messages.
+const STREAMS: [&[u8]; 2] = [b"text/event-stream", b"application/grpc"];
+
 impl Proxy {
     /// Waits for a place, once for all tries of a request.
     pub(super) async fn enter(&self, session: &Session, context: &mut Context) -> pingora::Result<()> {
@@ -76,7 +79,8 @@ impl Proxy {
     pub(super) fn begin_stream(&self, response: &ResponseHeader, context: &mut Context) {
         let switched = response.status == StatusCode::SWITCHING_PROTOCOLS;
         let media_type = response.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-        if switched || media_type.is_some_and(|media_type| media_type.starts_with(b"text/event-stream")) {
+        let lasts = |media_type: &[u8]| STREAMS.iter().any(|stream| media_type.starts_with(stream));
+        if switched || media_type.is_some_and(lasts) {
             context.app.place = None;
         }
     }

@@ -4,6 +4,9 @@
 //! "for ever". Decides nothing about what is asked, only whether and where: [`admission`] says how much the app is given,
 //! [`addresses`] where it is, [`breaker`] when it is left alone, [`tls`] whom we take for it. A WebSocket handshake takes the
 //! connector of [`websocket`].
+//!
+//! Over HTTP/1 a connection is one exchange's at a time, which [`deadline`] and [`socket`] rely on; over HTTP/2 it is many
+//! exchanges', and neither is used.
 
 mod addresses;
 mod admission;
@@ -29,8 +32,8 @@ pub use addresses::Addresses;
 pub use admission::Limits;
 pub use breaker::Rules as BreakerRules;
 pub use deadline::{Deadline, Passed};
-use peer::Peers;
 pub use peer::Purpose;
+use peer::{Peers, TUNNEL_IDLE};
 pub use places::{Place, Places};
 pub use socket::{Wire, duplicate};
 use tls::Tls;
@@ -65,12 +68,40 @@ impl Address {
     }
 }
 
+/// Which HTTP the app is spoken to in. A WebSocket is HTTP/1.1 always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    /// By ALPN with TLS, by prior knowledge without (RFC 9113, section 3).
+    Http2,
+    /// What the app chooses in the handshake of TLS.
+    Negotiated,
+}
+
+impl Protocol {
+    pub const WORDS: &'static [&'static str] = &["h1", "h2", "h2c", "auto"];
+
+    /// One of [`Protocol::WORDS`].
+    pub fn of(word: &str) -> Self {
+        match word {
+            "h2" | "h2c" => Self::Http2,
+            "auto" => Self::Negotiated,
+            _ => Self::Http1,
+        }
+    }
+}
+
 /// How the app is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub address: Address,
     /// Further addresses of the same app.
     pub also: Vec<Address>,
+    pub protocol: Protocol,
+    /// Requests at once on one connection of HTTP/2.
+    pub max_streams: usize,
+    /// How often a connection of HTTP/2 is asked whether it lives.
+    pub ping_interval: Duration,
     /// None where it is reached without.
     pub tls: Option<TlsConfig>,
     /// How often names are looked up again.
@@ -148,6 +179,15 @@ impl Upstream {
         self.peers.at(address, purpose)
     }
 
+    /// The peer for a call that may be silent for as long as its ends want: gRPC has deadlines of its own, and over HTTP/2
+    /// the connection is asked whether it lives.
+    pub fn lasting(&self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
+        if self.config.protocol != Protocol::Http1 {
+            peer.options.read_timeout = Some(self.config.total_timeout.unwrap_or(TUNNEL_IDLE));
+        }
+        peer
+    }
+
     /// A connection to the app, to look at.
     pub fn wire(&self, socket: RawFd) -> Option<Wire> {
         (socket >= 0).then_some(Wire { socket, secured: self.config.tls.is_some() })
@@ -160,7 +200,7 @@ impl Upstream {
         }
     }
 
-    /// The timers of one exchange on a connection to the app, where there are any beside the platform's own.
+    /// The timers of one exchange over HTTP/1, where there are any beside the platform's own.
     pub fn deadline(&self, socket: RawFd) -> Option<Deadline> {
         let first = self.config.first_byte_timeout;
         let first = (first < self.config.read_timeout).then_some(first);

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 
-use super::Config;
 use super::tls::Tls;
 use super::websocket::PatientConnector;
+use super::{Config, Protocol};
 
 /// What a connection is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Purpose {
     Request,
     /// The first try met a connection that was closed: this one is new.
     Retry,
+    /// The same, after the app has said that it wants no HTTP/2 (RFC 9113, section 7, `HTTP_1_1_REQUIRED`).
+    Downgraded,
     WebSocket,
 }
 
@@ -29,7 +31,15 @@ const FIRST_RETRY_GROUP: u64 = 2;
 const NOT_KEPT: Duration = Duration::from_millis(1);
 
 /// A tunnel may be silent for hours: its ends, not we, decide when it is over.
-const TUNNEL_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const TUNNEL_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the app may send of one answer before we have read it, and on one connection of HTTP/2. The former is no less than
+/// what the platform reads at a time over HTTP/1. The latter is as much as all its streams may hold: with less, some answers
+/// that are read slowly would stop all others.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// RFC 9113, section 6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
 /// Makes them.
 pub struct Peers {
@@ -46,15 +56,18 @@ impl Peers {
     /// The peer for one request, or for one more try of it.
     pub fn at(&self, address: &SocketAddr, purpose: Purpose) -> pingora::Result<Box<HttpPeer>> {
         let mut peer = self.to(address)?;
+        if !matches!(purpose, Purpose::Downgraded | Purpose::WebSocket) {
+            self.speak_http2(&mut peer.options);
+        }
         let options = &mut peer.options;
         options.connection_timeout = Some(self.config.connect_timeout);
         options.total_connection_timeout = Some(self.config.connect_timeout);
-        options.read_timeout = Some(self.config.read_timeout);
+        options.read_timeout.get_or_insert(self.config.read_timeout);
         options.write_timeout = Some(self.config.write_timeout);
         options.idle_timeout = Some(self.config.idle_timeout);
         match purpose {
             Purpose::Request => {}
-            Purpose::Retry => {
+            Purpose::Retry | Purpose::Downgraded => {
                 options.idle_timeout = Some(NOT_KEPT);
                 peer.group_key = self.retry_groups.fetch_add(1, Ordering::Relaxed);
             }
@@ -65,6 +78,23 @@ impl Peers {
             }
         }
         Ok(Box::new(peer))
+    }
+
+    fn speak_http2(&self, options: &mut PeerOptions) {
+        match self.config.protocol {
+            Protocol::Http1 => return,
+            Protocol::Http2 => options.set_http_version(2, 2),
+            Protocol::Negotiated => options.set_http_version(2, 1),
+        }
+        let streams = u32::try_from(self.config.max_streams).unwrap_or(u32::MAX);
+        options.max_h2_streams = self.config.max_streams;
+        options.h2_ping_interval = Some(self.config.ping_interval);
+        options.h2_stream_window_size = Some(STREAM_WINDOW);
+        options.h2_connection_window_size = Some(STREAM_WINDOW.saturating_mul(streams).min(LARGEST_WINDOW));
+        // The timers of HTTP/2 are the platform's alone, and begin anew with each read.
+        let silence =
+            self.config.total_timeout.map_or(self.config.read_timeout, |all| all.min(self.config.read_timeout));
+        options.read_timeout = Some(silence);
     }
 
     fn to(&self, address: &SocketAddr) -> pingora::Result<HttpPeer> {

@@ -2,6 +2,7 @@
 
 use super::Key;
 use crate::config::kind::{Form, Kind, TIMEOUT};
+use crate::upstream::Protocol;
 
 const KIB: u64 = 1 << 10;
 
@@ -13,6 +14,21 @@ const BREAKER: &[Key] = &[
         "Failures in a row after which an address is left alone.",
     ),
     Key::new("pause", TIMEOUT, r#""500ms""#, "For how long; then one request each pause tries it again."),
+];
+
+const H2: &[Key] = &[
+    Key::new(
+        "max_streams",
+        Kind::Integer { min: 1, max: 10_000 },
+        "100",
+        "Requests at once on one connection, or fewer if the app says so; then there is another connection.",
+    ),
+    Key::new(
+        "ping_interval",
+        TIMEOUT,
+        r#""30s""#,
+        "How often a connection is asked whether it lives; without an answer in 5s it is given up.",
+    ),
 ];
 
 const TLS: &[Key] = &[
@@ -63,6 +79,13 @@ pub(super) const KEYS: &[Key] = &[
     )
     .example(r#"["10.0.0.2:3000"]"#),
     Key::table("tls", TLS, "How the app is known, where `address` begins with https://."),
+    Key::new(
+        "protocol",
+        Kind::Word(Protocol::WORDS),
+        r#""h1""#,
+        "HTTP/1.1, HTTP/2 with TLS (h2) or without (h2c), or what the app chooses in the handshake (auto). gRPC needs HTTP/2.",
+    ),
+    Key::table("h2", H2, "Connections of HTTP/2 to the app."),
     Key::new("resolve_every", TIMEOUT, r#""10s""#, "How often names are looked up again."),
     Key::optional(
         "ready_path",

@@ -85,6 +85,18 @@ impl H2Client {
         self.ask_all(std::slice::from_ref(call)).pop().expect("one answer to one call")
     }
 
+    /// One exchange in which the request does not end.
+    pub fn ask_endlessly(&mut self, call: &Call) -> Response {
+        let Self { runtime, send, .. } = self;
+        runtime.block_on(async {
+            let asked = Instant::now();
+            *send = send.clone().ready().await.expect("room for a stream");
+            let (answer, mut body) = send.send_request(head_of(call), false).expect("the connection lives");
+            body.send_data(Bytes::from(call.body.clone()), false).expect("the stream lives");
+            timeout(DEADLINE, read(answer, asked)).await.expect("an answer in time")
+        })
+    }
+
     /// Leaves after the first bytes of the content.
     pub fn leave(mut self, call: &Call) {
         let Self { runtime, send, .. } = &mut self;
@@ -131,13 +143,17 @@ impl H2Client {
     }
 }
 
-async fn open(send: &mut SendRequest<Bytes>, call: &Call) -> ResponseFuture {
+fn head_of(call: &Call) -> Request<()> {
     let host = call.host.as_deref().expect("HTTP/2 has an authority");
     let mut request = Request::builder().method(call.method.as_str()).uri(format!("http://{host}{}", call.target));
     for (name, value) in &call.fields {
         request = request.header(name, value);
     }
-    let request = request.version(http::Version::HTTP_2).body(()).expect("a valid call");
+    request.version(http::Version::HTTP_2).body(()).expect("a valid call")
+}
+
+async fn open(send: &mut SendRequest<Bytes>, call: &Call) -> ResponseFuture {
+    let request = head_of(call);
     *send = send.clone().ready().await.expect("room for a stream");
     let (answer, mut body) = send.send_request(request, call.body.is_empty()).expect("the connection lives");
     if !call.body.is_empty() {
@@ -148,10 +164,7 @@ async fn open(send: &mut SendRequest<Bytes>, call: &Call) -> ResponseFuture {
 
 async fn read(answer: ResponseFuture, asked: Instant) -> Response {
     let (head, mut stream) = answer.await.expect("a response head").into_parts();
-    let lines = head.headers.iter().map(|(name, value)| {
-        let value = value.as_bytes().iter().copied().map(char::from).collect();
-        (name.as_str().to_owned(), value)
-    });
+    let lines = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
     let mut response = Response {
         version: "HTTP/2".to_owned(),
         status: head.status.as_u16(),
@@ -177,6 +190,14 @@ async fn read(answer: ResponseFuture, asked: Instant) -> Response {
             }
         }
     }
+    if let Ok(Some(trailers)) = stream.trailers().await {
+        let lines = trailers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        response.trailers = Fields(lines.collect());
+    }
     response.ended = Instant::now();
     response
+}
+
+fn text(value: &http::HeaderValue) -> String {
+    value.as_bytes().iter().copied().map(char::from).collect()
 }

@@ -1,5 +1,6 @@
 //! The stage of every test: a scripted origin, a whole vacpack on port 0, and strict clients.
 //!
+//! * [`h2_origin`] is one of HTTP/2, that answers frame by frame;
 //! * [`Origin`] answers to the byte and remembers what it was asked; [`Terminator`] is TLS before it;
 //! * [`Vacpack`] runs in this process, [`binary`] is the built program;
 //! * [`Client`] speaks HTTP/1.1 to the letter, [`H2Client`] HTTP/2, [`frames`] its frames one by one;
@@ -14,6 +15,7 @@ mod client;
 pub mod decode;
 pub mod encode;
 pub mod frames;
+pub mod h2_origin;
 mod h2c;
 mod metrics;
 mod origin;

@@ -1,5 +1,8 @@
-//! The way to the app: its addresses, TLS, and how many connections there are.
+//! The way to the app: its addresses, TLS, HTTP/2 and gRPC, and how many connections there are.
 
 mod addresses;
 mod connections;
+mod early;
+mod grpc;
+mod h2;
 mod tls;
