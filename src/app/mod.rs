@@ -119,7 +119,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
     let lifecycle = Arc::new(Lifecycle::default());
 
     sizing::log(&config, shares(&config));
-    allocator::use_few_arenas(config.runtime.workers);
+    allocator::set_up(config.runtime.workers);
     let encoders = Arc::new(Budget::new(shares(&config).encoders));
     let books = Arc::new(Books::new(config.memory.budget, encoders.clone()));
     metrics.watch_memory(books.clone());
@@ -144,7 +144,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         places: Arc::new(Places::new(config.upstream.admission, metrics.upstream.admission.clone())),
         upstream,
         memory,
-        encoders,
+        encoders: encoders.clone(),
         pressure: pressure.clone(),
         turns: Arc::new(Turns::new(config.runtime.workers * TURNS)),
         predictor,
@@ -210,7 +210,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         loop {
             tick.tick().await;
             memory.settle();
-            if ebb.observe(memory.bytes(), memory.capacity()) {
+            if ebb.observe(memory.bytes() + encoders.held(), memory.capacity()) {
                 let _done = tokio::task::spawn_blocking(allocator::release).await;
             }
         }
