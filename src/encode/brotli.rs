@@ -30,6 +30,8 @@ pub(super) struct Encoder {
     metablock: usize,
     /// The most that the state is given at a time.
     piece: usize,
+    /// Input until the format's own dictionary is left alone.
+    introduction: usize,
 }
 
 impl Encoder {
@@ -42,7 +44,8 @@ impl Encoder {
         if (2..=9).contains(&setup.level) {
             state.hasher_ = match_finder(setup);
         }
-        Self { state, pending: 0, metablock: setup.metablock(), piece: setup.piece() }
+        let introduction = setup.introduction();
+        Self { state, pending: 0, metablock: setup.metablock(), piece: setup.piece(), introduction }
     }
 
     fn run(&mut self, operation: Operation, input: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
@@ -110,6 +113,8 @@ impl Codec for Encoder {
             let (now, later) = input.split_at(input.len().min(self.metablock - self.pending).min(self.piece));
             self.run(Operation::BROTLI_OPERATION_PROCESS, now, out)?;
             self.pending += now.len();
+            self.introduction = self.introduction.saturating_sub(now.len());
+            self.state.params.use_dictionary = self.introduction > 0;
             if self.pending == self.metablock {
                 self.flush(out)?;
             }
@@ -168,8 +173,7 @@ fn match_finder(setup: &Setup) -> UnionHasher<StandardAlloc> {
         bucket_bits: buckets,
         block_bits: depth,
         hash_len,
-        // How many recent distances are tried first: as the C library does by level.
-        num_last_distances_to_check: if setup.level < 7 { 4 } else { 10 },
+        num_last_distances_to_check: setup.last_distances(),
         literal_byte_score: 0,
     };
     let mut heap = StandardAlloc::default();

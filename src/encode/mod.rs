@@ -28,14 +28,14 @@
 //!
 //! | coding | 256 | 1 KiB | 4 KiB | 16 KiB | 64 KiB | never |
 //! |---|---|---|---|---|---|---|
-//! | br 4 | 5.67, 2.98 | 7.69, 3.76 | 8.99, 4.19 | 9.64, 4.36 | 9.88, 4.40 | 9.92, 4.41 |
+//! | br 4 | 5.64, 2.98 | 7.65, 3.76 | 8.95, 4.19 | 9.58, 4.36 | 9.82, 4.40 | 9.86, 4.41 |
 //! | zstd 6 | 5.83, 3.03 | 7.58, 3.70 | 8.68, 4.09 | 9.23, 4.31 | 9.53, 4.35 | 9.58, 4.36 |
 //! | gzip 6 | 6.27, 3.24 | 7.52, 3.73 | 8.41, 4.10 | 8.92, 4.23 | 9.06, 4.24 | 9.08, 4.24 |
 //!
 //! # Windows, and the history that must not be lost
 //!
 //! The window is the smallest that covers a body of known length, up to 2^20 (brotli) or 2^19 (zstd); where the length is not
-//! known brotli's is 2^18. That is what keeps an encoder within 6, 2 and 4 MiB. Constant memory thus means that long bodies
+//! known brotli's is 2^18. That is what keeps an encoder within 7, 2 and 4 MiB. Constant memory thus means that long bodies
 //! outgrow their window - the very case in which the brotli crate's match finders of levels 2 to 8 lose their history: a bulk
 //! store writes ring positions where absolute ones belong, and every match it stored is gone once the ring has wrapped. One
 //! of the crate's finders does not have the fault, and `brotli.rs` installs it for all of these levels, with tables sized to
@@ -66,18 +66,18 @@
 //! | br | 4 | 1,000 | 16 | - | - | - | - | 73 | 421 |
 //! | br | 4 | 10,000 | 16 | 136 | - | - | - | 493 | 688 |
 //! | br | 4 | 100,000 | 17 | 534 | - | - | - | 1,925 | 2,426 |
-//! | br | 4 | 8 MiB | 20 | 1,062 | 4,070 | 4,776 | 4,776 | 5,545 | 5,744 |
-//! | br | 1 | unknown | 18 | 7 | 101 | 101 | 101 | 183 | 1,280 |
-//! | br | 3 | unknown | 18 | 1,158 | 2,103 | 2,224 | 2,224 | 2,482 | 4,208 |
+//! | br | 4 | 8 MiB | 20 | 2,118 | 5,126 | 5,831 | 5,831 | 6,599 | 6,896 |
+//! | br | 1 | unknown | 18 | 7 | 101 | 101 | 101 | 183 | 714 |
+//! | br | 3 | unknown | 18 | 1,158 | 2,071 | 2,071 | 2,071 | 2,231 | 2,480 |
 //! | br | 9 | unknown | 18 | 1,034 | 2,506 | 3,224 | 3,224 | 3,993 | 4,208 |
-//! | zstd | 6 | unknown | 19 | 1,914 | 1,917 | 1,913 | 1,913 | 1,917 | 1,984 |
-//! | zstd | 7 | 1,000 | 10 | - | - | - | - | 44 | 208 |
-//! | zstd | 7 | 10,000 | 14 | 326 | - | - | - | 326 | 448 |
-//! | zstd | 6 | 100,000 | 17 | 1,530 | - | - | - | 1,533 | 1,600 |
+//! | zstd | 6 | unknown | 19 | 1,914 | 1,917 | 1,913 | 1,913 | 1,917 | 1,952 |
+//! | zstd | 7 | 1,000 | 10 | - | - | - | - | 44 | 112 |
+//! | zstd | 7 | 10,000 | 14 | 326 | - | - | - | 326 | 360 |
+//! | zstd | 6 | 100,000 | 17 | 1,530 | - | - | - | 1,533 | 1,568 |
 //! | gzip | any | any | 15 | 342 | 346 | 346 | 346 | 390 | 438 |
 //!
-//! Real corpora stay below these: their peaks at brotli 4 are 3.0 to 3.1 MiB, and 4.5 in the widest window. Brotli 10 and 11 are outside of this table
-//! and of live use: 8 to 15 MiB, 1 to 3 MB/s.
+//! Real corpora stay below these: their peaks at brotli 4 are 3.0 to 3.1 MiB, and 5.5 in the widest window. Brotli 10 and
+//! 11 are outside of this table and of live use: 8 to 15 MiB, 1 to 3 MB/s.
 //!
 //! A decoder holds the window that the sender chose, within the formats' limits: at most 16 MiB for brotli ("large window"
 //! streams are refused), 8 MiB for zstd (RFC 9659), 32 KiB for gzip. What a body may grow to is the caller's limit. What it
