@@ -191,13 +191,17 @@ fn an_app_without_tls_or_without_an_answer_is_told_apart() {
 #[test]
 fn a_kept_connection_that_the_app_has_closed_is_tried_again() {
     let origin = app();
-    origin.serve_in_turn("/once", [Answer::html("first"), Answer::hang_up(), Answer::html("third")]);
+    origin.serve("/page", Answer::html("page"));
     let authority = Authority::new("app-tls-kept");
     let app = secured(&origin, &authority, &[NAME]);
     let vacpack = before(&app, &trusting(&authority, NAME));
-    assert_eq!(vacpack.get("/once").text(), "first");
-    assert_eq!(vacpack.get("/once").text(), "third");
-    assert_eq!(vacpack.metrics_after(2).sum("vacpack_upstream_retries_total", &[]), 1.0);
+    // A connection may come back to the pool a moment after its answer was read: then the next request makes another.
+    until("a kept connection to be met", || {
+        assert_eq!(vacpack.get("/page").text(), "page");
+        origin.serve_in_turn("/once", [Answer::hang_up(), Answer::html("again")]);
+        (vacpack.get("/once").text() == "again").then_some(())
+    });
+    assert_eq!(vacpack.metrics().sum("vacpack_upstream_retries_total", &[]), 1.0);
 }
 
 /// RFC 9112, section 9.8: an end without the alert that says so may be an attacker's.
