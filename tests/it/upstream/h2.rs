@@ -1,10 +1,11 @@
 //! HTTP/2 towards the app: every shape of an answer, for every client; what breaks off; whose requests go where.
 
+use super::assert_prompt;
 use crate::harness::h2_origin::{H2Origin, Step, head, owned};
 use crate::harness::payload::page;
 use crate::harness::tls::Authority;
 use crate::harness::wait::{until_calm, until_past};
-use crate::harness::{Answer, Call, Client, Gate, H2Client, Origin, Terminator, Vacpack, decode, together, until};
+use crate::harness::{Answer, Call, Client, Gate, H2Client, Origin, Terminator, Vacpack, together, until};
 use h2::Reason;
 use std::time::{Duration, Instant};
 
@@ -313,18 +314,7 @@ fn when_the_app_pauses_the_codec_holds_nothing_back() {
         parts.iter().zip(&gates).flat_map(|(part, gate)| [Step::Data(part.clone(), false), Step::Wait(gate.clone())]);
     app.serve("/slow", [vec![head(&[HTML])], script.collect(), vec![Step::Data(vec![], true)]].concat());
     let vacpack = before(&app, "");
-    let mut client = vacpack.client();
-    let mut incoming = client.begin(&Call::get("/slow").accepting("br"));
-    let mut decoder = decode::Prompt::new("br");
-    let mut sent = 0;
-    for (part, gate) in parts.iter().zip(&gates) {
-        sent += part.len();
-        while decoder.push(&[]).len() < sent {
-            decoder.push(&incoming.next_piece().expect("what the app has sent"));
-        }
-        gate.open();
-    }
-    assert_eq!(incoming.read_to_end().content(), parts.concat());
+    assert_prompt(&vacpack, &parts, &gates);
 }
 
 #[test]

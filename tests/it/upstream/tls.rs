@@ -1,9 +1,10 @@
 //! TLS towards the app: whom it is taken for, what goes through it, and what comes of it when it fails.
 
+use super::assert_prompt;
 use crate::harness::payload::page;
 use crate::harness::tls::Authority;
 use crate::harness::wait::until_past;
-use crate::harness::{Answer, Call, Gate, Origin, Part, Terminator, Vacpack, decode, until};
+use crate::harness::{Answer, Call, Gate, Origin, Part, Terminator, Vacpack, until};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -227,16 +228,5 @@ fn when_the_app_pauses_the_codec_holds_nothing_back() {
     let authority = Authority::new("app-tls-pause");
     let app = secured(&origin, &authority, &[NAME]);
     let vacpack = before(&app, &trusting(&authority, NAME));
-    let mut client = vacpack.client();
-    let mut incoming = client.begin(&Call::get("/slow").accepting("br"));
-    let mut decoder = decode::Prompt::new("br");
-    let mut sent = 0;
-    for (part, gate) in parts.iter().zip(&gates) {
-        sent += part.len();
-        while decoder.push(&[]).len() < sent {
-            decoder.push(&incoming.next_piece().expect("what the app has sent"));
-        }
-        gate.open();
-    }
-    assert_eq!(incoming.read_to_end().content(), parts.concat());
+    assert_prompt(&vacpack, &parts, &gates);
 }
