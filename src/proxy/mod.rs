@@ -596,7 +596,7 @@ impl Proxy {
         let has_client = session.subrequest_ctx.is_none() && !session.is_upgrade_req();
         context.no_content |= session.is_body_empty();
         if for_others && has_client && context.no_content {
-            context.delivery = Some(Delivery::await_head(session, self.parts.memory));
+            context.delivery = Some(Delivery::await_head(session, self.parts.memory, self.parts.places.clone()));
         }
     }
 

@@ -3,22 +3,30 @@
 //! A place that becomes free is handed to whoever waits first, in the order of importance and then of arrival, so that
 //! nobody who comes later gets it. Whoever stops waiting, for whatever reason, leaves the queue, or gives back the place
 //! that it was just handed: every change is made under one lock.
+//!
+//! Who leaves while the app works for the store may leave a request behind. Nobody waits for it, so it is not to be in the
+//! way of those who do: a few of the places are all that such requests get.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::admission::{Admission, Limits, Waiting, admit};
 use crate::metrics::{AdmissionMeters, Label, Priority, Shed};
+
+/// Of so many places one may be a request's that was left behind.
+const LEFT_BEHIND: usize = 8;
 
 /// Who is with the app, and who waits.
 pub struct Places {
     limits: Limits,
     state: Mutex<State>,
     meters: AdmissionMeters,
+    /// For requests that were left behind.
+    for_the_store: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -59,7 +67,14 @@ struct Ticket {
 
 impl Places {
     pub fn new(limits: Limits, meters: AdmissionMeters) -> Self {
-        Self { limits, state: Mutex::default(), meters }
+        let behind = (limits.requests / LEFT_BEHIND).clamp(1, Semaphore::MAX_PERMITS);
+        let for_the_store = Arc::new(Semaphore::new(behind));
+        Self { limits, state: Mutex::default(), meters, for_the_store }
+    }
+
+    /// Lets a request go on whose client has left, until this is dropped; None where too many do.
+    pub fn leave_behind(&self) -> Option<OwnedSemaphorePermit> {
+        self.for_the_store.clone().try_acquire_owned().ok()
     }
 
     /// Waits for a place, or is told that there will be none.

@@ -2,7 +2,7 @@
 
 use crate::harness::payload::page;
 use crate::harness::wait::until_past;
-use crate::harness::{Answer, Call, Gate, Origin, Part, Response, Vacpack, until};
+use crate::harness::{Answer, Call, Gate, H2Client, Origin, Part, Response, Vacpack, until};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -118,6 +118,29 @@ fn what_is_stale_stands_in_where_it_may() {
     // A client has its answer a moment before the place is free.
     until_there_are(&vacpack, 0.0, 0.0);
     assert_eq!(vacpack.get("/stale").outcome(), "expired");
+}
+
+/// Found by a flood: clients asked, reset their streams, and what was fetched for the store without them had every place.
+#[test]
+fn clients_that_ask_and_leave_do_not_have_all_of_the_app() {
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.serve("/page", Answer::html("page"));
+    let vacpack = Vacpack::with(&origin, "upstream.max_requests = 8\nupstream.max_queued = 0");
+    for number in 1..=16 {
+        let path = format!("/slow/{number}");
+        origin.serve(&path, Answer::cacheable("slow").first(Part::Wait(gate.clone())));
+        let leaver = H2Client::connect(vacpack.address());
+        leaver.leave_unanswered(&Call::get(&path), || origin.fetches(&path) == 1);
+        until("most of them to be given up", || {
+            (vacpack.metrics().sum("vacpack_requests_in_flight", &[]) <= 1.0).then_some(())
+        });
+    }
+    assert_eq!(vacpack.get("/page").text(), "page");
+    gate.open();
+    vacpack.metrics_after(17);
+    let is_stored = |number: &i32| vacpack.get(&format!("/slow/{number}")).outcome() == "hit";
+    assert_eq!((1..=16).filter(is_stored).count(), 1, "an eighth of the places is theirs");
 }
 
 const PRIORITIES: &str = r#"

@@ -22,7 +22,9 @@
 //! A client that leaves takes nothing along while the fill is undecided. After a refusal the platform is told, and drops
 //! the connection to the app. A client that leaves before there is a head is not missed either, if others may be waiting
 //! for the same answer: until then nobody knows whether there will be a fill, so a stand-in that is patient is there from
-//! the request on, and the connection is back in time for the head.
+//! the request on, and the connection is back in time for the head. There may be few such requests at a time
+//! ([`Places::leave_behind`]): clients that only ask and leave would have all of the app otherwise. One too many ends with
+//! its client, and who waits for the same asks anew.
 //!
 //! Nothing of this is worth a task for a response that is here as a whole when its head is written, as small ones are: its
 //! fill has ended before the first byte is sent, and it is written to the connection directly. A client that asked for a
@@ -42,6 +44,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::content_length;
 use crate::cache::{FillOutcome, FillPlan, Memory, Share};
+use crate::upstream::Places;
 use stand_in::StandIn;
 
 /// What may wait for a client whatever becomes of the fill: enough that the app and the client need not take turns.
@@ -89,6 +92,14 @@ struct Lane {
     moved: Notify,
 }
 
+/// What the connection is lent out for.
+enum Purpose {
+    /// To wait for a head that others may be waiting for. A client that leaves leaves a request behind at the app.
+    Head(Arc<Places>),
+    /// To have what fills the cache.
+    Fill(Arc<FillPlan>),
+}
+
 /// May another piece wait for the client?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
@@ -111,22 +122,22 @@ fn admit(waiting: usize, fill: Option<&FillOutcome>) -> Admission {
 
 impl Delivery {
     /// Until the head is there: the client may leave.
-    pub fn await_head(session: &mut Session, memory: &'static Memory) -> Self {
-        Self::stand_in(session, None, memory)
+    pub fn await_head(session: &mut Session, memory: &'static Memory, places: Arc<Places>) -> Self {
+        Self::stand_in(session, Purpose::Head(places), memory)
     }
 
     /// From the head on: the client may be slow, or leave.
     pub fn begin(session: &mut Session, fill: Arc<FillPlan>, memory: &'static Memory) -> Self {
-        Self::stand_in(session, Some(fill), memory)
+        Self::stand_in(session, Purpose::Fill(fill), memory)
     }
 
     /// Takes the connection from under the platform.
-    fn stand_in(session: &mut Session, fill: Option<Arc<FillPlan>>, memory: &'static Memory) -> Self {
+    fn stand_in(session: &mut Session, purpose: Purpose, memory: &'static Memory) -> Self {
         let (give_back, home) = oneshot::channel();
         // The unit is the platform's own blank; nobody sees it.
         let blank = Box::new(ServerSession::new_custom(Box::new(())));
         let client = std::mem::replace(&mut session.downstream_session, blank);
-        let stand_in = StandIn::new(client, give_back, fill, memory);
+        let stand_in = StandIn::new(client, give_back, purpose, memory);
         *session.downstream_session = ServerSession::new_custom(Box::new(stand_in));
         Self { home }
     }

@@ -20,16 +20,17 @@ use pingora::protocols::http::custom::server::Session as Connection;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::{Admission, Home, Lane, Piece, Pieces, admit, deliver};
+use super::{Admission, Home, Lane, Piece, Pieces, Purpose, admit, deliver};
 use crate::cache::{FillOutcome, FillPlan, Memory, Share};
 
 pub struct StandIn {
     request: RequestHeader,
     digest: Option<Digest>,
-    /// None until there is a head.
-    fill: Option<Arc<FillPlan>>,
+    purpose: Purpose,
+    /// The client has left before there was a head, and the request goes on.
+    left_behind: Option<OwnedSemaphorePermit>,
     memory: &'static Memory,
     lane: Arc<Lane>,
     way: Way,
@@ -53,13 +54,14 @@ impl StandIn {
     pub(super) fn new(
         client: Box<ServerSession>,
         give_back: oneshot::Sender<Home>,
-        fill: Option<Arc<FillPlan>>,
+        purpose: Purpose,
         memory: &'static Memory,
     ) -> Self {
         Self {
             request: client.req_header().clone(),
             digest: client.digest().cloned(),
-            fill,
+            purpose,
+            left_behind: None,
             memory,
             lane: Arc::default(),
             way: Way::Direct(client, give_back),
@@ -125,13 +127,20 @@ impl StandIn {
         None
     }
 
+    fn fill(&self) -> Option<&FillPlan> {
+        match &self.purpose {
+            Purpose::Head(_) => None,
+            Purpose::Fill(fill) => Some(fill),
+        }
+    }
+
     fn outcome(&self) -> Option<&FillOutcome> {
-        self.fill.as_ref()?.outcome.get()
+        self.fill()?.outcome.get()
     }
 
     /// The client is all there is to read the app for.
     fn is_given_up(&self) -> bool {
-        self.fill.as_ref().is_some_and(|fill| fill.is_given_up())
+        self.fill().is_some_and(FillPlan::is_given_up)
     }
 }
 
@@ -208,8 +217,14 @@ impl Connection for StandIn {
         match &mut self.way {
             Way::Direct(client, _) => {
                 let said = client.read_body_or_idle(no_body_expected).await;
-                if self.fill.is_some() || said.is_ok() {
+                let Purpose::Head(places) = &self.purpose else {
                     return said;
+                };
+                if said.is_ok() {
+                    return said;
+                }
+                if self.left_behind.is_none() {
+                    self.left_behind = Some(places.leave_behind().ok_or_else(gone)?);
                 }
             }
             Way::Task(queue) => {
