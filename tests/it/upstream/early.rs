@@ -3,18 +3,17 @@
 
 use crate::harness::frames::{ACK, END_HEADERS, END_STREAM, PREFACE, fields, frame, kind};
 use crate::harness::{Call, H2Client, Response, Vacpack};
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const CALLS: usize = 20;
 
-/// A server whose answer to each request, and the reset, leave in one piece.
-fn serve(listener: &TcpListener, answer: impl Fn(u32) -> Vec<u8>) -> std::io::Result<()> {
-    let (mut client, _) = listener.accept()?;
+/// A server whose answer to each request, and the reset, leave in one piece. Until its client is gone.
+fn serve(mut client: TcpStream, answer: &impl Fn(u32) -> Vec<u8>) -> io::Result<()> {
     client.read_exact(&mut [0; PREFACE.len()])?;
     client.write_all(&frame(kind::SETTINGS, 0, 0, &[]))?;
-    let mut answered = 0;
-    while answered < CALLS {
+    loop {
         let mut about = [0; 9];
         client.read_exact(&mut about)?;
         let [a, b, c, kind, flags, stream @ ..] = about;
@@ -25,29 +24,42 @@ fn serve(listener: &TcpListener, answer: impl Fn(u32) -> Vec<u8>) -> std::io::Re
             kind::HEADERS if flags & END_STREAM == 0 => {
                 let stream = u32::from_be_bytes(stream);
                 client.write_all(&[answer(stream), frame(kind::RST_STREAM, 0, stream, &[0; 4])].concat())?;
-                answered += 1;
             }
             _ => {}
         }
     }
-    // Until the client has read it.
-    client.read_to_end(&mut Vec::new()).map(drop)
+}
+
+/// Nobody else is let in: the one who waits at the door is called.
+struct Closing<'a>(&'a AtomicBool, SocketAddr);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        let _called = TcpStream::connect(self.1);
+    }
 }
 
 /// Before such a server, requests that do not end; each answer to them.
 fn asked(call: &Call, answer: impl Fn(u32) -> Vec<u8> + Sync, judge: impl Fn(&Response)) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
+    let is_closed = AtomicBool::new(false);
+    let (answer, is_closed) = (&answer, &is_closed);
     std::thread::scope(|scope| {
-        let app = scope.spawn(|| serve(&listener, &answer));
+        scope.spawn(move || {
+            // A connection may not be back in the pool when the next request comes: then there are two.
+            for client in listener.incoming().take_while(|_| !is_closed.load(Ordering::Relaxed)).flatten() {
+                scope.spawn(move || serve(client, answer));
+            }
+        });
+        let _closing = Closing(is_closed, address);
         let vacpack = Vacpack::start(&format!("upstream.address = \"{address}\"\nupstream.protocol = \"h2c\""));
         for turn in 1..=CALLS {
             let answer = H2Client::connect(vacpack.address()).ask_endlessly(call);
             assert!(answer.complete(), "{turn}: {:?}", answer.cut);
             judge(&answer);
         }
-        drop(vacpack);
-        let _its_end = app.join().expect("no panic");
     });
 }
 
