@@ -287,3 +287,15 @@ fn every_request_leaves_one_line_of_json() {
     assert!(lines[0].to_string().contains("\"miss\"") && lines[1].to_string().contains("\"hit\""), "{printed}");
     assert!(lines.iter().all(|line| line.to_string().contains("\"br\"")), "{printed}");
 }
+
+#[test]
+fn the_demo_runs_to_its_end_and_shows_what_was_saved() {
+    let ended = Binary::run(&["demo", "--once", "--listen", LISTEN, "--admin", ADMIN]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    // What the app coded itself comes recoded, and each thing that may be stored comes from the store the second time.
+    let row = |path: &str| ended.stdout.lines().find(|line| line.trim_start().starts_with(path)).map(str::to_owned);
+    for path in ["/help", "/products/1042"] {
+        let row = row(path).unwrap_or_else(|| panic!("no row of {path}: {}", ended.stdout));
+        assert!(row.contains(" br ") && row.contains("hit"), "{row}");
+    }
+}

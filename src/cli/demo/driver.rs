@@ -123,8 +123,11 @@ async fn fetch(client: &mut Client, resource: &Resource, totals: &mut Totals) ->
     if answer.status != StatusCode::OK {
         return Err(DriveError::Status(path, answer.status));
     }
-    let coded = answer.field("Content-Encoding").is_some() && !resource.coded_by_app();
-    if !coded && !resource.is_body(&answer.body) {
+    let coding = answer.field("Content-Encoding");
+    // What the app coded itself may come in another coding.
+    let as_sent = coding.as_deref() == resource.value("Content-Encoding");
+    let coded = coding.is_some() && !resource.coded_by_app();
+    if as_sent && !resource.is_body(&answer.body) {
         return Err(DriveError::Body(path, answer.body.len()));
     }
     *totals += count(&answer, resource, coded);

@@ -104,7 +104,7 @@ impl Resource {
             && rest.is_empty()
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub(in crate::cli::demo) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
     }
 
