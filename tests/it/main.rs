@@ -17,6 +17,7 @@ mod frames;
 mod h2c;
 mod hygiene;
 mod lifecycle;
+mod manifests;
 mod model;
 mod overload;
 mod proxy_protocol;
