@@ -1,8 +1,8 @@
-"""Builds a kustomization as far as ours go, for the checkers: overlay.py FOLDER prints the manifests.
+"""Builds a kustomization as far as ours go, for checkers where there is no kustomize: overlay.py FOLDER prints the manifests.
 
-Resources, components, generated ConfigMaps, patches that are merged (lists of things with names by name, as the API server
-does) or that are JSON patches of `add` and `replace`. A patch whose target is not there, or a file that is not, is an error:
-kustomize itself would say nothing of the first.
+Resources, generated ConfigMaps, components, images, patches that are merged (lists of things with names by name, as the API
+server does) or that are JSON patches of `add` and `replace`. A patch whose target is not there, or a file that is not, is an
+error: kustomize itself would say nothing of the first. Where there is a kustomize, `check` compares what the two make.
 """
 
 import pathlib
@@ -52,6 +52,19 @@ def patched(documents, folder, patch):
             one |= merge(one, content)
 
 
+def containers(documents):
+    pods = [one["spec"]["template"]["spec"] for one in documents if "template" in one.get("spec", {})]
+    return [each for pod in pods for each in pod.get("initContainers", []) + pod["containers"]]
+
+
+def named_anew(documents, image):
+    users = [each for each in containers(documents) if each["image"].rsplit(":", 1)[0] == image["name"]]
+    if not users:
+        sys.exit(f"{image['name']}: nothing uses this image")
+    for each in users:
+        each["image"] = f"{image['newName']}:{image['newTag']}"
+
+
 def built(folder, documents):
     rules = yaml.safe_load((folder / "kustomization.yaml").read_text())
     for resource in rules.get("resources", []):
@@ -63,6 +76,8 @@ def built(folder, documents):
         built(folder / component, documents)
     for patch in rules.get("patches", []):
         patched(documents, folder, patch)
+    for image in rules.get("images", []):
+        named_anew(documents, image)
     return documents
 
 
