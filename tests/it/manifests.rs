@@ -27,6 +27,34 @@ fn what_config_maps_are_generated_from_is_right() {
     }
 }
 
+#[test]
+fn what_the_charts_are_given_is_right() {
+    let directory = Directory::new("charts");
+    let mut seen = 0;
+    for values in files("conf/helm", "yaml").into_iter().chain(files("tests/static/charts", "yaml")) {
+        let text = std::fs::read_to_string(&values).expect("it can be read");
+        for held in literals(&text, "config") {
+            right(&directory.file(&format!("{seen}.toml"), &held), &values);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+#[test]
+fn alerts_ask_for_metrics_that_there_are() {
+    let text =
+        |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("it exists");
+    let (alerts, documented) = (text("conf/helm/vacpack/files/alerts.yaml"), text("conf/metrics.md"));
+    let name = |each: char| each.is_ascii_lowercase() || each == '_';
+    let asked = alerts.split(|each: char| !name(each)).filter(|word| word.starts_with("vacpack_"));
+    let asked: Vec<&str> = asked.collect();
+    assert!(asked.len() > 10, "{asked:?}");
+    for metric in asked {
+        assert!(documented.contains(&format!("| `{metric}` |")), "{metric}");
+    }
+}
+
 /// Neither a problem nor a warning.
 fn right(file: &Path, origin: &Path) {
     let ended = Command::new(env!("CARGO_BIN_EXE_vacpack")).arg("check").arg(file).output().expect("it runs");

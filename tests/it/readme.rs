@@ -55,6 +55,24 @@ fn the_excerpt_of_the_manifest_is_one() {
     }
 }
 
+/// Each block of the chart's page begins with the file of the example that it is from; it leaves lines out, and adds none.
+#[test]
+fn the_excerpts_of_the_chart_are_ones() {
+    let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/helm");
+    let page = std::fs::read_to_string(charts.join("vacpack/README.md")).expect("the page exists");
+    let excerpts = blocks(&page, "yaml");
+    assert!(excerpts.len() >= 4, "{}", excerpts.len());
+    for excerpt in excerpts {
+        let (name, excerpt) = excerpt.split_once('\n').expect("a line each");
+        let file = charts.join("app").join(name.trim_start_matches("# "));
+        let text = std::fs::read_to_string(&file).expect("its first line names a file of conf/helm/app");
+        let mut lines = text.lines();
+        for line in excerpt.lines() {
+            assert!(lines.any(|other| other == line), "{name}: not there, or not in this order: {line}");
+        }
+    }
+}
+
 #[test]
 fn the_configuration_of_each_page_is_right() {
     let directory = Directory::new("pages");
@@ -84,7 +102,10 @@ fn every_link_to_a_file_leads_somewhere() {
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let names = ["README.md", "CHANGELOG.md", "conf/README.md", "conf/metrics.md", "conf/troubleshooting.md"];
-    let pages = names.into_iter().chain(["conf/kubernetes/README.md"]).map(|name| root.join(name));
+    let pages = names
+        .into_iter()
+        .chain(["conf/kubernetes/README.md", "conf/helm/vacpack/README.md"])
+        .map(|name| root.join(name));
     pages.map(|page| (page.clone(), std::fs::read_to_string(page).expect("the page exists"))).collect()
 }
 
