@@ -14,7 +14,7 @@ help:
 	@echo 'make setup       install what is missing (cmake, decoders, checkers), and say so'
 	@echo 'make demo        set up, build, and run vacpack before a sample app'
 	@echo 'make build       the release binary: $(VACPACK)'
-	@echo 'make test        formatting, lints, manifests, schema, Dockerfile, and all tests'
+	@echo 'make test        formatting, lints, manifests, chart, schema, Dockerfile, and all tests'
 	@echo 'make lint        the part of it that runs nothing'
 	@echo 'make acceptance  the real payloads through every coding, protocol and chunking; fetches them first'
 	@echo 'make fmt         format the code'

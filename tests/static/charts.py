@@ -6,7 +6,9 @@ knows, CASE.podmonitor.yaml and CASE.prometheusrule.yaml what the Prometheus ope
 refused and are not, are told, and the exit code is 1.
 """
 
+import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +74,25 @@ def compare_with_command(case, path, file, version, wanted):
         problems.append(f"{case}: the command helm makes something else of it")
 
 
+def leaves(values, path=()):
+    """The paths of a chart's own values: what stands for an operator's map or list has nothing below it."""
+    for name, value in values.items():
+        yield (*path, name)
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, name))
+
+
+def spelt_alike(chart):
+    """Templates read no value that there is not, which would be nothing; none is there in vain; the schema knows the same."""
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    used = re.findall(r"\.Values((?:\.\w+)+)", "".join(file.read_text() for file in (chart / "templates").iterdir()))
+    used = {tuple(path.strip(".").split(".")) for path in used}
+    problems.extend(f"no value {'.'.join(path)}" for path in used - set(leaves(values)))
+    problems.extend(f"nothing reads {name}" for name in values.keys() - {path[0] for path in used})
+    schema = json.loads((chart / "values.schema.json").read_text())["properties"].keys() - {"global", "enabled"}
+    problems.extend(f"{name}: in one of values.yaml and its schema alone" for name in values.keys() ^ schema)
+
+
 def refused(chart):
     for one in values_of("refused.yaml"):
         try:
@@ -108,6 +129,7 @@ def main(into):
             if command:
                 compare_with_command(case, charts / name, file, version, made)
         lint("defaults", charts / "vacpack", {})
+        spelt_alike(charts / "vacpack")
         with helm.Chart.load(charts / "vacpack") as chart:
             refused(chart)
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
