@@ -9,13 +9,17 @@
 //! * rapid reset (CVE-2023-44487): streams that are reset before they were looked at end the connection in h2. Those that
 //!   come slower have begun to cost something by then: [`Tally`] counts them;
 //! * "made you reset" (CVE-2025-8671): streams that we reset since the client broke their rules end it too;
+//! * either of these, by who comes back with a new connection each time: what is over by the time it is looked at is not
+//!   begun, so that one read's worth of frames costs no more than the frames;
 //! * requests altogether: after `listen.max_requests` GOAWAY says that the next belong elsewhere, and what is under way is
 //!   finished.
 //!
 //! The loop is ours because the platform's counts none of these but malformed requests.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -167,9 +171,10 @@ impl Http2<'_> {
         Reason::ENHANCE_YOUR_CALM
     }
 
-    fn admit(&self, session: HttpSession, tally: &Arc<Tally>) -> Standing {
+    fn admit(&self, mut session: HttpSession, tally: &Arc<Tally>) -> Standing {
         let standing = tally.ask();
         match standing {
+            Standing::Fair | Standing::Last | Standing::Crowded if is_over(&mut session) => tally.end(true),
             Standing::Fair | Standing::Last => self.begin(session, tally),
             Standing::Crowded => {
                 self.metrics.limit_met(Limit::Streams);
@@ -188,6 +193,12 @@ impl Http2<'_> {
             proxy.process_new_http(ServerSession::new_http2(session), &leaving).await;
         });
     }
+}
+
+/// Either end has reset the stream already, or the connection is gone: nobody waits for an answer.
+fn is_over(session: &mut HttpSession) -> bool {
+    let mut nobody = std::task::Context::from_waker(Waker::noop());
+    pin!(session.idle()).poll(&mut nobody).is_ready()
 }
 
 /// Lets every request of the connection find its tally. The platform hands on what a proxy in front of a server said;

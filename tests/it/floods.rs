@@ -23,6 +23,11 @@ fn reset(stream: u32) -> Vec<u8> {
     frame(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes())
 }
 
+/// RFC 9113, section 6.9.1: no window is larger than this, so that with the first 65,535 it is a stream error.
+fn break_rules(stream: u32) -> Vec<u8> {
+    frame(kind::WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes())
+}
+
 /// Far more than any of them takes.
 const MOST: usize = 20_000;
 
@@ -133,12 +138,24 @@ fn continuation_without_end_ends_its_connection() {
 #[test]
 fn who_makes_us_reset_streams_is_ended() {
     let (_origin, vacpack) = before_a_hit();
-    let broken = |index: usize| {
-        let window = frame(kind::WINDOW_UPDATE, 0, id(index), &0x7fff_ffffu32.to_be_bytes());
-        [get(id(index), "/wait"), window].concat()
-    };
-    let rounds = flood(&vacpack, MOST, broken);
+    let rounds = flood(&vacpack, MOST, |index| [get(id(index), "/wait"), break_rules(id(index))].concat());
     is_over(&vacpack, rounds);
+}
+
+/// Found by that flood over many connections: each had some streams that were over as they came, and the app had them all.
+#[test]
+fn what_is_over_before_it_is_looked_at_is_not_begun() {
+    let origin = origin();
+    let vacpack = Vacpack::with(&origin, "cache.enabled = false");
+    let mut frames = Frames::connect(vacpack.address());
+    // Fewer of each than end a connection.
+    let broken = (0..40).flat_map(|index| [get(id(index), "/wait"), break_rules(id(index))].concat());
+    let left = (40..55).flat_map(|index| [get(id(index), "/wait"), reset(id(index))].concat());
+    frames.send(&broken.chain(left).chain(get(id(55), "/")).collect::<Vec<_>>());
+    let answered = std::iter::from_fn(|| frames.next()).find(|frame| frame.kind == kind::HEADERS);
+    assert_eq!(answered.map(|frame| frame.stream), Some(id(55)));
+    until("its streams to end", || (vacpack.metrics().sum("vacpack_requests_in_flight", &[]) == 0.0).then_some(()));
+    assert_eq!((origin.fetches("/wait"), floods(&vacpack)), (0, 0.0));
 }
 
 /// A page that is left in the middle, again and again, by somebody who reads others: that is what browsers do.
