@@ -82,6 +82,19 @@ impl FillPlan {
 pub struct BodyFacts {
     pub identity_length: OnceLock<u64>,
     pub digest: OnceLock<[u8; 32]>,
+    /// A validator will be made of it.
+    digest_wanted: AtomicBool,
+}
+
+impl BodyFacts {
+    /// Asks for the digest, before the first byte. It is a fifth of the CPU of passing a body on.
+    pub fn want_digest(&self) {
+        self.digest_wanted.store(true, Ordering::Relaxed);
+    }
+
+    pub fn wants_digest(&self) -> bool {
+        self.digest_wanted.load(Ordering::Relaxed)
+    }
 }
 
 /// How a fill ended.
@@ -105,13 +118,12 @@ pub struct Fill {
 
 impl Memory {
     pub(super) fn fill(&'static self, plan: Arc<FillPlan>) -> Result<Fill> {
-        let encoded_here = plan.codable && plan.coding != Coding::Identity;
         let mut fill = Fill {
             memory: self,
             body: Arc::new(Body::new(self.fills().clone())),
             shared: None,
             began: Moment::at(plan.now),
-            digest: (plan.app_etag.is_none() && !encoded_here).then(Box::default),
+            digest: (plan.app_etag.is_none() && !plan.codable).then(Box::default),
             plan,
         };
         if let Some(length) = fill.plan.length {

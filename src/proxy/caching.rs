@@ -221,6 +221,9 @@ impl Proxy {
         }
         let coding = coding_of(response);
         let ours = app.codable;
+        if app.etag.is_none() {
+            app.facts.want_digest();
+        }
         let plan = Arc::new(FillPlan {
             key: view.key,
             status: app.status,

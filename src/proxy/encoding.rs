@@ -1,8 +1,8 @@
 //! The upstream module in which a response body is encoded or recoded: after the app, before the cache.
 //!
 //! pingora hands it every piece of the app's response. It edits the head of a response that will be coded, runs the
-//! codecs over the body, ends it exactly once whichever way the body ends, and takes the digest from which the cache
-//! makes a validator. Which coding, or none, was decided before ([`crate::negotiate`]).
+//! codecs over the body, and ends it exactly once whichever way the body ends. Which coding, or none, was decided before
+//! ([`crate::negotiate`]).
 
 use std::any::Any;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::metrics::Transcoding;
 use crate::upstream::Wire;
 
 use super::edit::apply_to;
+use super::identity::Identity;
 use super::turn::Turns;
 
 /// What is to be done with one response body.
@@ -88,13 +89,6 @@ enum Work {
     Recode(Source, Box<Recoder>),
 }
 
-/// What the cache wants to know of the identity bytes.
-struct Identity {
-    facts: Option<Arc<BodyFacts>>,
-    digest: blake3::Hasher,
-    length: u64,
-}
-
 impl Encoding {
     /// Takes a job for the response whose head is about to pass. A retried request replaces the job of its first try.
     pub fn arm(&mut self, job: Job) -> pingora::Result<()> {
@@ -109,7 +103,7 @@ impl Encoding {
             wire: job.wire,
             drops_trailers: job.drops_trailers,
             turns: self.turns.clone(),
-            identity: Identity { facts: job.facts, digest: blake3::Hasher::new(), length: 0 },
+            identity: Identity::new(job.facts),
             received: 0,
             ended: false,
         });
@@ -233,24 +227,6 @@ impl Work {
     }
 }
 
-impl Identity {
-    fn see(&mut self, bytes: &[u8]) {
-        self.length += bytes.len() as u64;
-        if self.facts.is_some() {
-            self.digest.update(bytes);
-        }
-    }
-
-    /// The body has ended.
-    fn tell(&self) {
-        if let Some(facts) = &self.facts {
-            // Only one end is ever told: `Running::ended` saw to it.
-            let _ = facts.identity_length.set(self.length);
-            let _ = facts.digest.set(*self.digest.finalize().as_bytes());
-        }
-    }
-}
-
 impl Running {
     /// One piece of the body; `end` on the last.
     fn body(&mut self, piece: Bytes, end: bool) -> Result<Bytes, TranscodeError> {
@@ -275,6 +251,7 @@ impl Running {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(None);
         }
+        // Only one end is ever told: `ended` sees to it.
         self.identity.tell();
         let is_long = self.work.is_long_turn(0);
         self.turns.take(is_long, || self.work.finish())

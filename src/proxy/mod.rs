@@ -39,6 +39,7 @@ mod forward;
 mod hops;
 mod http1;
 mod http2;
+mod identity;
 mod inbound;
 mod intake;
 mod judgement;
