@@ -54,7 +54,6 @@ pub enum Conflict {
     TlsWithoutHttps,
     AnyName,
     AnyCertificate,
-    FirstByteOverHttp2,
 }
 
 impl Conflict {
@@ -95,9 +94,6 @@ impl Conflict {
                 format!("more than nine tenths of the memory limit of {limit}")
             }
             Self::AnyName => "DANGEROUS: whoever has a certificate of a known signer is taken for the app".into(),
-            Self::FirstByteOverHttp2 => {
-                "no effect over HTTP/2: there `read_timeout` is for the first byte as well".into()
-            }
             Self::AnyCertificate => {
                 "DANGEROUS: whoever answers is taken for the app, and reads and writes what passes".into()
             }
@@ -130,7 +126,6 @@ impl Conflict {
             }
             Self::ObjectBeyondBudget { .. } => "lower it, or raise memory.budget",
             Self::AnyName => "write the name in its certificate as upstream.tls.server_name",
-            Self::FirstByteOverHttp2 => "leave it out, or lower `read_timeout`",
             Self::AnyCertificate => "write who has signed its certificate as upstream.tls.ca",
             Self::BudgetBeyondLimit { .. } => "leave room for connections: the kernel ends a process that goes beyond",
         }

@@ -11,7 +11,7 @@ use super::source::Origin;
 use super::tree::{Node, Table, Value};
 use super::typed::{BudgetSource, Config};
 use crate::units::{ByteSize, Span};
-use crate::upstream::{Protocol, Trust};
+use crate::upstream::Trust;
 
 /// The end of a pod's grace, for what happens around us.
 const AROUND: Duration = Duration::from_secs(5);
@@ -24,7 +24,6 @@ pub(super) fn warnings(table: &Table, config: &Config) -> Vec<Problem> {
     drain(table, config, &mut found);
     memory(table, config, &mut found);
     trust(table, config, &mut found);
-    first_byte(table, config, &mut found);
     personal(Settings(table).section("cache"), "cache", &mut found);
     let routes = table.tables("route");
     for (index, (route, _)) in routes.iter().enumerate() {
@@ -84,14 +83,6 @@ fn trust(table: &Table, config: &Config, found: &mut Vec<Problem>) {
     };
     if let Some(node) = table.at(key) {
         found.push(warn(key, node, danger));
-    }
-}
-
-fn first_byte(table: &Table, config: &Config, found: &mut Vec<Problem>) {
-    let upstream = &config.upstream;
-    let shorter = upstream.first_byte_timeout < upstream.read_timeout && upstream.protocol != Protocol::Http1;
-    if let (true, Some(node)) = (shorter, table.at("upstream.first_byte_timeout")) {
-        found.push(warn("upstream.first_byte_timeout", node, Conflict::FirstByteOverHttp2));
     }
 }
 

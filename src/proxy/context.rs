@@ -18,7 +18,7 @@ use crate::header::{EntityTag, Forward, Revision};
 use crate::metrics::{InFlight, Limit, Phases, Reused};
 use crate::negotiate::SkipReason;
 use crate::policy::NotStored;
-use crate::upstream::{Deadline, Place, Wire};
+use crate::upstream::{Deadline, Place, Watch, Wire};
 
 /// The state of one request.
 pub struct Context {
@@ -76,6 +76,13 @@ pub struct App {
     pub purge_epoch: u64,
     /// Its head, as it came.
     pub head: Option<AppHead>,
+}
+
+impl App {
+    /// What is to be waited for beside an exchange that does not end by itself when its time is up.
+    pub fn time(&self) -> Option<Watch> {
+        self.deadline.as_ref().filter(|_| self.over_http2).map(Deadline::watch)
+    }
 }
 
 /// The app's head before anything was changed in it.

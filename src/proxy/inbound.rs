@@ -9,17 +9,18 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use super::Proxy;
 use super::context::{AppHead, Context};
 use super::edit::apply_to;
 use super::encoding::{Encoding, Job};
 use super::intake::{self, content_length};
 use super::judgement;
 use super::request::Request;
+use super::{Proxy, out_of_time};
 use crate::encode::{self, Admission, FlushRule, Reservation};
 use crate::header::{Coding, EntityTag, TagCondition, Vary, date, hop_by_hop, list};
 use crate::metrics::{Limit, Phase};
 use crate::negotiate::{self, BodyPlan, Breach, ResponseFacts};
+use crate::upstream::Deadline;
 
 /// nginx's word for "do not hold this response back".
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -46,6 +47,13 @@ impl Proxy {
         let now = Instant::now();
         context.app.answered = Some(now);
         self.judge_head(response, context)?;
+        if let Some(passed) = context.app.deadline.as_ref().and_then(Deadline::passed) {
+            // It was told so already, or will see that the rest does not come.
+            return Err(out_of_time(passed, context));
+        }
+        if end {
+            context.app.deadline = None;
+        }
         if let Some(asked) = context.app.asked {
             context.phases.add(Phase::UpstreamWait, now - asked);
         }
@@ -100,6 +108,7 @@ impl Proxy {
             // A validation: the platform shows us nothing of it before.
             context.app.answered = Some(Instant::now());
             self.judge_head(response, context)?;
+            context.app.deadline = None;
             context.app.head = Some(AppHead::read(response, true));
         }
         strip_hop_by_hop(response);

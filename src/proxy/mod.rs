@@ -380,11 +380,14 @@ impl ProxyHttp for Proxy {
         end: bool,
         context: &mut Context,
     ) -> Result<Option<Duration>> {
-        match context.app.deadline.as_ref().and_then(Deadline::passed) {
-            Some(passed) if end => Err(out_of_time(passed, context)),
-            _ if self.is_over_total(context) => Err(out_of_time(Passed::Total, context)),
-            _ => Ok(None),
+        if let Some(passed) = context.app.deadline.as_ref().and_then(Deadline::passed) {
+            return Err(out_of_time(passed, context));
         }
+        if end {
+            // What the client takes for it from here on is its own time.
+            context.app.deadline = None;
+        }
+        Ok(None)
     }
 
     fn response_cache_filter(
@@ -431,6 +434,7 @@ impl ProxyHttp for Proxy {
             Some(error) if *error.esource() == ErrorSource::Upstream => {
                 context.failure = Some(Failure::of(error));
                 self.count_limit(error, context);
+                context.app.deadline = None;
                 true
             }
             Some(_) => false,
@@ -495,11 +499,13 @@ impl ProxyHttp for Proxy {
         if *error.esource() == ErrorSource::Upstream {
             let again = error.retry();
             self.count_failure(&error, again);
-            let unanswered = context.app.answered.is_none();
-            if unanswered
-                && !reused
-                && matches!(Failure::of(&error), Failure::Upstream(UpstreamError::Closed | UpstreamError::Timeout))
-            {
+            let tells = match Failure::of(&error) {
+                Failure::Upstream(UpstreamError::Closed) => !reused,
+                // Over HTTP/2 an app may hang for ever on the one connection that it has.
+                Failure::Upstream(UpstreamError::Timeout) => !reused || context.app.over_http2,
+                _ => false,
+            };
+            if tells && context.app.answered.is_none() {
                 self.note_failure(&error, again, context);
             }
         }
@@ -547,24 +553,15 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
-    /// Looks at the connection to the app, where it is this exchange's alone, and sets its timers. The platform shows which
-    /// HTTP it speaks only by the request.
+    /// Looks at the connection to the app, where it is this exchange's alone, and sets the timers of the exchange. The
+    /// platform shows which HTTP it speaks only by the request.
     fn watch(&self, version: Version, context: &mut Context) {
         let app = &mut context.app;
         app.over_http2 = version == Version::HTTP_2;
-        if app.over_http2 {
-            (app.wire, app.deadline) = (None, None);
-            return;
-        }
+        let own = (!app.over_http2).then_some(app.socket);
         let websocket = context.request.as_ref().is_some_and(|request| request.websocket);
-        app.wire = self.parts.upstream.wire(app.socket);
-        app.deadline = if websocket { None } else { self.parts.upstream.deadline(app.socket) };
-    }
-
-    /// An answer over HTTP/2 has nobody beside it to end it: whoever has a piece of it looks at the clock.
-    fn is_over_total(&self, context: &Context) -> bool {
-        let total = self.parts.upstream.config().total_timeout.filter(|_| context.app.over_http2);
-        total.is_some_and(|total| context.app.asked.is_some_and(|asked| asked.elapsed() > total))
+        app.wire = own.and_then(|socket| self.parts.upstream.wire(socket));
+        app.deadline = if websocket { None } else { self.parts.upstream.deadline(own) };
     }
 
     /// The limit that the content so far has met.
@@ -591,25 +588,30 @@ impl Proxy {
         context.app.tries <= self.parts.upstream.config().max_retries
     }
 
-    /// Others may wait for this answer: it is fetched although the client leaves.
+    /// Others may wait for this answer: it is fetched although the client leaves. Or the app has its time.
     fn await_head(&self, session: &mut Session, context: &mut Context) {
         let for_others = session.cache.enabled() && session.cache.is_cache_lock_writer();
         let has_client = session.subrequest_ctx.is_none() && !session.is_upgrade_req();
         context.no_content |= session.is_body_empty();
+        let (memory, time) = (self.parts.memory, context.app.time());
         if for_others && has_client && context.no_content {
-            context.delivery = Some(Delivery::await_head(session, self.parts.memory, self.parts.places.clone()));
+            context.delivery = Some(Delivery::await_head(session, memory, self.parts.places.clone(), time));
+        } else if let Some(time) = time {
+            context.delivery = Some(Delivery::within(session, time, memory));
         }
     }
 
-    /// From here on the client's connection is served beside the fill, where there is one.
+    /// From here on the client's connection is served beside the fill, where there is one; or within the app's time.
     fn deliver(&self, session: &mut Session, response: &ResponseHeader, context: &mut Context) {
-        let Some(fill) = context.answer.fill.as_ref().filter(|fill| fill.outcome.get().is_none()) else {
-            return;
-        };
+        let fill = context.answer.fill.as_ref().filter(|fill| fill.outcome.get().is_none());
+        let (memory, time) = (self.parts.memory, context.app.time());
         let has_client = session.subrequest_ctx.is_none() && context.delivery.is_none();
         let is_last = !response.status.is_informational() && !session.is_upgrade_req();
-        if has_client && is_last && (context.no_content || session.is_body_done()) {
-            context.delivery = Some(Delivery::begin(session, fill.clone(), self.parts.memory));
+        let is_asked = has_client && is_last && (context.no_content || session.is_body_done());
+        if let Some(fill) = fill.filter(|_| is_asked) {
+            context.delivery = Some(Delivery::begin(session, fill.clone(), memory, time));
+        } else if let Some(time) = time {
+            context.delivery = Some(Delivery::within(session, time, memory));
         }
     }
 

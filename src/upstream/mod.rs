@@ -5,8 +5,8 @@
 //! [`addresses`] where it is, [`breaker`] when it is left alone, [`tls`] whom we take for it. A WebSocket handshake takes the
 //! connector of [`websocket`].
 //!
-//! Over HTTP/1 a connection is one exchange's at a time, which [`deadline`] and [`socket`] rely on; over HTTP/2 it is many
-//! exchanges', and neither is used.
+//! Over HTTP/1 a connection is one exchange's at a time, which [`socket`] relies on; over HTTP/2 it is many exchanges', and
+//! [`deadline`] ends one of them without it.
 
 mod addresses;
 mod admission;
@@ -31,7 +31,7 @@ use tokio::time::sleep;
 pub use addresses::Addresses;
 pub use admission::Limits;
 pub use breaker::Rules as BreakerRules;
-pub use deadline::{Deadline, Passed};
+pub use deadline::{Deadline, Passed, Watch};
 pub use peer::Purpose;
 use peer::{Peers, TUNNEL_IDLE};
 pub use places::{Place, Places};
@@ -132,6 +132,9 @@ pub struct Config {
     pub admission: Limits,
 }
 
+/// Where a deadline of our own is meant to end an exchange, the platform's timer is later by as much.
+const AFTER_DEADLINE: Duration = Duration::from_secs(1);
+
 /// The app's addresses, with its timeouts.
 #[derive(Clone)]
 pub struct Upstream {
@@ -183,7 +186,8 @@ impl Upstream {
     /// the connection is asked whether it lives.
     pub fn lasting(&self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
         if self.config.protocol != Protocol::Http1 {
-            peer.options.read_timeout = Some(self.config.total_timeout.unwrap_or(TUNNEL_IDLE));
+            let beyond = |total| total + AFTER_DEADLINE;
+            peer.options.read_timeout = Some(self.config.total_timeout.map_or(TUNNEL_IDLE, beyond));
         }
         peer
     }
@@ -200,11 +204,15 @@ impl Upstream {
         }
     }
 
-    /// The timers of one exchange over HTTP/1, where there are any beside the platform's own.
-    pub fn deadline(&self, socket: RawFd) -> Option<Deadline> {
+    /// The timers of one exchange, where there are any beside the platform's own. `socket`: where the connection is this
+    /// exchange's alone.
+    pub fn deadline(&self, socket: Option<RawFd>) -> Option<Deadline> {
         let first = self.config.first_byte_timeout;
         let first = (first < self.config.read_timeout).then_some(first);
-        Deadline::begin(socket, first, self.config.total_timeout)
+        match socket {
+            Some(socket) => Deadline::of_connection(socket, first, self.config.total_timeout),
+            None => Deadline::of_stream(first, self.config.total_timeout),
+        }
     }
 
     pub fn config(&self) -> &Config {

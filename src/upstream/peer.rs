@@ -62,7 +62,7 @@ impl Peers {
         let options = &mut peer.options;
         options.connection_timeout = Some(self.config.connect_timeout);
         options.total_connection_timeout = Some(self.config.connect_timeout);
-        options.read_timeout.get_or_insert(self.config.read_timeout);
+        options.read_timeout = Some(self.config.read_timeout);
         options.write_timeout = Some(self.config.write_timeout);
         options.idle_timeout = Some(self.config.idle_timeout);
         match purpose {
@@ -91,10 +91,6 @@ impl Peers {
         options.h2_ping_interval = Some(self.config.ping_interval);
         options.h2_stream_window_size = Some(STREAM_WINDOW);
         options.h2_connection_window_size = Some(STREAM_WINDOW.saturating_mul(streams).min(LARGEST_WINDOW));
-        // The timers of HTTP/2 are the platform's alone, and begin anew with each read.
-        let silence =
-            self.config.total_timeout.map_or(self.config.read_timeout, |all| all.min(self.config.read_timeout));
-        options.read_timeout = Some(silence);
     }
 
     fn to(&self, address: &SocketAddr) -> pingora::Result<HttpPeer> {

@@ -26,9 +26,14 @@
 //! ([`Places::leave_behind`]): clients that only ask and leave would have all of the app otherwise. One too many ends with
 //! its client, and who waits for the same asks anew.
 //!
+//! The platform's loop hears of the client's end through the same stand-in, and of nothing else that is not the app's. So
+//! where the app has a time of its own for an answer, and it is no connection that ends with it, the stand-in is who tells
+//! that the time is up, for requests of every kind.
+//!
 //! Nothing of this is worth a task for a response that is here as a whole when its head is written, as small ones are: its
 //! fill has ended before the first byte is sent, and it is written to the connection directly. A client that asked for a
-//! part has it before the fill has ended, and is done then. Not asked at all: `HEAD` and hits, which fill nothing; background refreshes, which have no client; requests whose content still comes.
+//! part has it before the fill has ended, and is done then. Not asked at all: `HEAD` and hits, which fill nothing; background refreshes, which have no client; requests
+//! whose content still comes.
 
 mod stand_in;
 
@@ -44,7 +49,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::content_length;
 use crate::cache::{FillOutcome, FillPlan, Memory, Share};
-use crate::upstream::Places;
+use crate::upstream::{Places, Watch};
 use stand_in::StandIn;
 
 /// What may wait for a client whatever becomes of the fill: enough that the app and the client need not take turns.
@@ -94,6 +99,8 @@ struct Lane {
 
 /// What the connection is lent out for.
 enum Purpose {
+    /// To hear when the app's time is up; the client is written to as ever.
+    Time,
     /// To wait for a head that others may be waiting for. A client that leaves leaves a request behind at the app.
     Head(Arc<Places>),
     /// To have what fills the cache.
@@ -122,22 +129,32 @@ fn admit(waiting: usize, fill: Option<&FillOutcome>) -> Admission {
 
 impl Delivery {
     /// Until the head is there: the client may leave.
-    pub fn await_head(session: &mut Session, memory: &'static Memory, places: Arc<Places>) -> Self {
-        Self::stand_in(session, Purpose::Head(places), memory)
+    pub fn await_head(
+        session: &mut Session,
+        memory: &'static Memory,
+        places: Arc<Places>,
+        time: Option<Watch>,
+    ) -> Self {
+        Self::stand_in(session, Purpose::Head(places), time, memory)
     }
 
     /// From the head on: the client may be slow, or leave.
-    pub fn begin(session: &mut Session, fill: Arc<FillPlan>, memory: &'static Memory) -> Self {
-        Self::stand_in(session, Purpose::Fill(fill), memory)
+    pub fn begin(session: &mut Session, fill: Arc<FillPlan>, memory: &'static Memory, time: Option<Watch>) -> Self {
+        Self::stand_in(session, Purpose::Fill(fill), time, memory)
+    }
+
+    /// Until the time is up.
+    pub fn within(session: &mut Session, time: Watch, memory: &'static Memory) -> Self {
+        Self::stand_in(session, Purpose::Time, Some(time), memory)
     }
 
     /// Takes the connection from under the platform.
-    fn stand_in(session: &mut Session, purpose: Purpose, memory: &'static Memory) -> Self {
+    fn stand_in(session: &mut Session, purpose: Purpose, time: Option<Watch>, memory: &'static Memory) -> Self {
         let (give_back, home) = oneshot::channel();
         // The unit is the platform's own blank; nobody sees it.
         let blank = Box::new(ServerSession::new_custom(Box::new(())));
         let client = std::mem::replace(&mut session.downstream_session, blank);
-        let stand_in = StandIn::new(client, give_back, purpose, memory);
+        let stand_in = StandIn::new(client, give_back, (purpose, time), memory);
         *session.downstream_session = ServerSession::new_custom(Box::new(stand_in));
         Self { home }
     }

@@ -1,9 +1,10 @@
 //! What the platform holds for a client's connection while that is served elsewhere, or may have to be.
 //!
 //! To the platform it is one more kind of connection. It asks little of it once a head is ready: to take what comes from
-//! the app, and to say when the client is gone. The first writing decides who serves the client: a response that is there
-//! as a whole goes to the connection directly, any other begins a task. The rest of the trait is answered as the
-//! connection itself would, for a request that was read to its end.
+//! the app, and to say when the client is gone, or the app's time. The first writing decides who serves the client: a
+//! response that is there as a whole goes to the connection directly, any other begins a task, if there is a fill to go on
+//! with. The rest of the trait the connection itself answers; one that is with a task, as it would for a request that was
+//! read to its end.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,11 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{Admission, Home, Lane, Piece, Pieces, Purpose, admit, deliver};
 use crate::cache::{FillOutcome, FillPlan, Memory, Share};
+use crate::upstream::Watch;
 
 pub struct StandIn {
     request: RequestHeader,
     digest: Option<Digest>,
     purpose: Purpose,
+    /// What the app has for its answer, where the platform does not see to that.
+    time: Option<Watch>,
     /// The client has left before there was a head, and the request goes on.
     left_behind: Option<OwnedSemaphorePermit>,
     memory: &'static Memory,
@@ -54,13 +58,14 @@ impl StandIn {
     pub(super) fn new(
         client: Box<ServerSession>,
         give_back: oneshot::Sender<Home>,
-        purpose: Purpose,
+        (purpose, time): (Purpose, Option<Watch>),
         memory: &'static Memory,
     ) -> Self {
         Self {
             request: client.req_header().clone(),
             digest: client.digest().cloned(),
             purpose,
+            time,
             left_behind: None,
             memory,
             lane: Arc::default(),
@@ -129,13 +134,43 @@ impl StandIn {
 
     fn fill(&self) -> Option<&FillPlan> {
         match &self.purpose {
-            Purpose::Head(_) => None,
+            Purpose::Time | Purpose::Head(_) => None,
             Purpose::Fill(fill) => Some(fill),
         }
     }
 
     fn outcome(&self) -> Option<&FillOutcome> {
         self.fill()?.outcome.get()
+    }
+
+    /// Pending until the client says something or is gone, and with it the last reason to read the app.
+    async fn hear(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
+        match &mut self.way {
+            Way::Direct(client, _) => {
+                let said = client.read_body_or_idle(no_body_expected).await;
+                let Purpose::Head(places) = &self.purpose else {
+                    return said;
+                };
+                if said.is_ok() {
+                    return said;
+                }
+                if self.left_behind.is_none() {
+                    self.left_behind = Some(places.leave_behind().ok_or_else(gone)?);
+                }
+            }
+            Way::Task(queue) => {
+                queue.closed().await;
+                if self.lane.served.load(Ordering::Relaxed) {
+                    return std::future::pending().await;
+                }
+            }
+            Way::Away => {}
+        }
+        match self.is_given_up() {
+            true => Err(gone()),
+            // If the fill is given up later, the next writing tells it.
+            false => std::future::pending().await,
+        }
     }
 
     /// The client is all there is to read the app for.
@@ -149,11 +184,16 @@ fn gone() -> Box<Error> {
     Error::explain(ErrorType::ConnectionClosed, "the client left before the end of its response").into_down()
 }
 
+/// What the platform is told when the app's time is up; whoever set the time says better what that means.
+fn late() -> Box<Error> {
+    Error::explain(ErrorType::ReadTimedout, "the app's time is up").into_down()
+}
+
 #[async_trait]
 impl Connection for StandIn {
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         if let Way::Direct(client, _) = &mut self.way {
-            if tasks.iter().any(HttpTask::is_end) {
+            if matches!(self.purpose, Purpose::Time) || tasks.iter().any(HttpTask::is_end) {
                 return client.response_duplex_vec(tasks).await;
             }
             self.part();
@@ -212,33 +252,14 @@ impl Connection for StandIn {
         self.abandon(reason).await;
     }
 
-    /// Pending until the client is gone, and with it the last reason to read the app.
     async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
-        match &mut self.way {
-            Way::Direct(client, _) => {
-                let said = client.read_body_or_idle(no_body_expected).await;
-                let Purpose::Head(places) = &self.purpose else {
-                    return said;
-                };
-                if said.is_ok() {
-                    return said;
-                }
-                if self.left_behind.is_none() {
-                    self.left_behind = Some(places.leave_behind().ok_or_else(gone)?);
-                }
-            }
-            Way::Task(queue) => {
-                queue.closed().await;
-                if self.lane.served.load(Ordering::Relaxed) {
-                    return std::future::pending().await;
-                }
-            }
-            Way::Away => {}
-        }
-        match self.is_given_up() {
-            true => Err(gone()),
-            // If the fill is given up later, the next writing tells it.
-            false => std::future::pending().await,
+        let Some(mut time) = self.time.clone() else {
+            return self.hear(no_body_expected).await;
+        };
+        tokio::select! {
+            biased;
+            said = self.hear(no_body_expected) => said,
+            () = time.over() => Err(late()),
         }
     }
 
@@ -284,36 +305,58 @@ impl Connection for StandIn {
         self.digest.as_ref()?.socket_digest.as_ref()?.local_addr()
     }
 
-    // The request's content was read, all of it.
+    // The content of a request whose client is elsewhere was read, all of it.
 
     async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
-        Ok(None)
+        match &mut self.way {
+            Way::Direct(client, _) => client.read_request_body().await,
+            Way::Task(_) | Way::Away => Ok(None),
+        }
     }
 
     async fn drain_request_body(&mut self) -> Result<()> {
-        Ok(())
+        match &mut self.way {
+            Way::Direct(client, _) => client.drain_request_body().await,
+            Way::Task(_) | Way::Away => Ok(()),
+        }
     }
 
     fn is_body_done(&mut self) -> bool {
-        true
+        match &mut self.way {
+            Way::Direct(client, _) => client.is_body_done(),
+            Way::Task(_) | Way::Away => true,
+        }
     }
 
     fn is_body_empty(&mut self) -> bool {
-        true
+        match &mut self.way {
+            Way::Direct(client, _) => client.is_body_empty(),
+            Way::Task(_) | Way::Away => true,
+        }
     }
 
     fn body_bytes_read(&self) -> usize {
-        0
+        match &self.way {
+            Way::Direct(client, _) => client.body_bytes_read(),
+            Way::Task(_) | Way::Away => 0,
+        }
     }
 
-    fn enable_retry_buffering(&mut self) {}
+    fn enable_retry_buffering(&mut self) {
+        if let Way::Direct(client, _) = &mut self.way {
+            client.enable_retry_buffering();
+        }
+    }
 
     fn retry_buffer_truncated(&self) -> bool {
-        false
+        matches!(&self.way, Way::Direct(client, _) if client.retry_buffer_truncated())
     }
 
     fn get_retry_buffer(&self) -> Option<Bytes> {
-        None
+        match &self.way {
+            Way::Direct(client, _) => client.get_retry_buffer(),
+            Way::Task(_) | Way::Away => None,
+        }
     }
 
     fn pseudo_raw_h1_request_header(&self) -> Bytes {

@@ -5,6 +5,7 @@ mod connections;
 mod early;
 mod grpc;
 mod h2;
+mod h2_times;
 mod tls;
 
 use crate::harness::{Call, Gate, Vacpack, decode};
