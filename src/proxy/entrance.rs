@@ -18,7 +18,7 @@ use crate::metrics::{Handshake, Limit, Metrics};
 use crate::tls::Tls;
 
 /// The client connection preface of HTTP/2, of which the first four bytes are no HTTP/1 method.
-const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The way in.
 pub struct Entrance<'a> {
@@ -101,7 +101,13 @@ impl Entrance<'_> {
             return Some(Opened::Http1(Box::new(stream), None));
         }
         let mut preface = [0; PREFACE.len()];
-        timeout(self.patience, stream.read_exact(&mut preface)).await.ok()?.ok()?;
+        match timeout(self.patience, stream.read_exact(&mut preface)).await {
+            Ok(read) => read.ok()?,
+            Err(_) => {
+                self.metrics.limit_met(Limit::HeaderTime);
+                return None;
+            }
+        };
         Some(Opened::Http2(Box::new(Begun::new(Box::new(stream), &preface))))
     }
 }

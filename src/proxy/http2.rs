@@ -2,6 +2,7 @@
 //!
 //! A stream costs its client a few bytes and us a request, so that each of the known floods has a bound:
 //!
+//! * the time of a head, as over HTTP/1: [`Inlet`] knows of one that is not whole;
 //! * streams at a time: the operator's, in SETTINGS. Work may outlive its stream, when a fetch goes on for the store after
 //!   its client has left: twice as many requests may be at work, and one more is answered 503;
 //! * the field section (RFC 9113, section 6.5.2), and with it the CONTINUATION frames that may carry one: what fits is
@@ -32,9 +33,11 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{Digest, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Proxy;
+use super::inlet::Inlet;
 use super::tally::{Standing, Tally};
 use crate::metrics::{Limit, Metrics};
 
@@ -94,20 +97,26 @@ enum Called {
     /// A drain has begun.
     Away,
     Flood,
+    /// A head, or what comes before the first, was not whole in time.
+    Late,
     Idle,
 }
 
 impl Http2<'_> {
-    /// Serves it until it ends. `patience`: for what comes before the first request.
+    /// Serves it until it ends. `patience`: for each head, and for what comes before the first.
     pub async fn serve(mut self, stream: Stream, patience: Duration) {
+        let late = Arc::new(Notify::new());
+        let stream: Stream = Box::new(Inlet::new(stream, patience, late.clone()));
         let tally = Arc::new(Tally::new(self.limits.max_streams, self.limits.max_requests));
         let digest = digest(&stream, &tally);
-        let Ok(Ok(mut connection)) = timeout(patience, handshake(stream, Some(self.limits.settings()))).await else {
-            return;
+        let mut connection = match timeout(patience, handshake(stream, Some(self.limits.settings()))).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(_)) => return,
+            Err(_) => return self.metrics.limit_met(Limit::HeaderTime),
         };
         let (mut malformed, mut leaving) = (0, false);
         let reason = loop {
-            let accepted = match self.next(&mut connection, &digest, &tally, leaving).await {
+            let accepted = match self.next(&mut connection, &digest, (&tally, &late), leaving).await {
                 Ok(accepted) => accepted,
                 Err(Called::Away) => {
                     connection.graceful_shutdown();
@@ -115,6 +124,10 @@ impl Http2<'_> {
                     continue;
                 }
                 Err(Called::Flood) => break self.flood(),
+                Err(Called::Late) => {
+                    self.metrics.limit_met(Limit::HeaderTime);
+                    break Reason::ENHANCE_YOUR_CALM;
+                }
                 Err(Called::Idle) => {
                     self.metrics.limit_met(Limit::IdleTime);
                     break Reason::NO_ERROR;
@@ -149,7 +162,7 @@ impl Http2<'_> {
         &mut self,
         connection: &mut h2::server::Connection<Stream, Bytes>,
         digest: &Arc<Digest>,
-        tally: &Tally,
+        (tally, late): (&Tally, &Notify),
         leaving: bool,
     ) -> Result<pingora::Result<Option<H2Accept>>, Called> {
         let idle = pin!(async {
@@ -160,6 +173,7 @@ impl Http2<'_> {
             // What would end the connection is looked at first: streams may come in without a pause.
             biased;
             () = tally.until_flooded() => Err(Called::Flood),
+            () = late.notified() => Err(Called::Late),
             _ = self.leaving.wait_for(|leaving| *leaving), if !leaving => Err(Called::Away),
             accepted = HttpSession::from_h2_conn(connection, digest.clone()) => Ok(accepted),
             () = idle => Err(Called::Idle),

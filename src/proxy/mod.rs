@@ -41,6 +41,7 @@ mod http1;
 mod http2;
 mod identity;
 mod inbound;
+mod inlet;
 mod intake;
 mod judgement;
 mod outbound;

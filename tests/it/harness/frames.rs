@@ -76,6 +76,12 @@ fn reach(to: SocketAddr, first: &[u8]) -> TcpStream {
     stream
 }
 
+fn secure(stream: TcpStream, name: &str, config: ClientConfig) -> Box<dyn Wire> {
+    let name = ServerName::try_from(name.to_owned()).expect("a host name");
+    let session = ClientConnection::new(Arc::new(config), name).expect("a configuration");
+    Box::new(StreamOwned::new(session, stream))
+}
+
 trait Wire: Read + Write + Send {}
 impl<T: Read + Write + Send> Wire for T {}
 
@@ -111,10 +117,12 @@ impl Frames {
 
     /// Something else comes first, before TLS.
     pub fn secured_after(to: SocketAddr, first: &[u8], name: &str, config: ClientConfig) -> Self {
-        let stream = reach(to, first);
-        let name = ServerName::try_from(name.to_owned()).expect("a host name");
-        let session = ClientConnection::new(Arc::new(config), name).expect("a configuration");
-        Self::over(Box::new(StreamOwned::new(session, stream)))
+        Self::over(secure(reach(to, first), name, config))
+    }
+
+    /// Over TLS, and nothing was said yet.
+    pub fn secured_in_silence(to: SocketAddr, name: &str, config: ClientConfig) -> Self {
+        Self { wire: secure(reach(to, b""), name, config), buffer: Vec::new() }
     }
 
     fn over(wire: Box<dyn Wire>) -> Self {

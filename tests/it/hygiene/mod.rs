@@ -6,5 +6,6 @@ mod fields;
 mod limits;
 mod poisoning;
 mod requests;
+mod sections;
 mod transport;
 mod websocket;
