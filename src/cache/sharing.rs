@@ -12,6 +12,8 @@ pub struct Sharing {
     pub until: Option<Instant>,
     /// It asks for a part of the body.
     pub range: bool,
+    /// It is a refresh in the background: it has come with the lock.
+    pub(super) refresh: bool,
     alone: OnceLock<Alone>,
     waited: OnceLock<()>,
 }
@@ -30,6 +32,11 @@ pub enum Alone {
 impl Sharing {
     pub fn new(until: Option<Instant>, range: bool) -> Self {
         Self { until, range, ..Self::default() }
+    }
+
+    /// That of a refresh in the background, which is there to ask the app.
+    pub fn of_refresh() -> Self {
+        Self { refresh: true, ..Self::default() }
     }
 
     /// Why it was sent away, if it was.

@@ -58,10 +58,10 @@ impl Proxy {
         // An answer that will not be stored is worth no wait.
         let crowded = resource.is_some_and(|resource| memory.crowds(&resource, &view));
         let collapses = request.collapses(head) && !memory.known_oversize(&key) && !crowded;
-        // A refresh in the background is there to ask the app.
-        if session.subrequest_ctx.is_none() {
-            view.sharing = sharing(request, head, context.rules.coalesce);
-        }
+        view.sharing = match session.subrequest_ctx {
+            None => sharing(request, head, context.rules.coalesce),
+            Some(_) => Sharing::of_refresh(),
+        };
         let view = Arc::new(view);
         request.view = Some(view);
         context.answer.forward = Some(Forward::UriMiss);

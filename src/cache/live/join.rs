@@ -113,6 +113,10 @@ impl CacheKeyLock for Memory {
                 Standing::Alone
             };
             match open {
+                // The platform hands a refresh the lock that it came with where it finds something stale. One that finds
+                // nothing, since there was a purge or since it is not the request that it repeats, would wait for itself:
+                // it takes a lock of its own, and gives the other back then.
+                false if view.sharing.refresh && !stale_writer => Standing::Fetch,
                 // Each use of it asks the app: one after the other is no faster for anybody.
                 false if self.is_for_one_use(view) => Standing::Fetch,
                 false if waiting >= self.most_waiters() => alone(Alone::Crowded),

@@ -396,6 +396,23 @@ async fn as_many_wait_as_may() {
     memory.release(&cache_key(sharing_view("/a", "", &[])), permit, LockStatus::Done);
 }
 
+/// The platform hands it the lock that it came with where it finds something stale, and nowhere else.
+#[tokio::test]
+async fn a_refresh_does_not_wait_for_itself() {
+    let site = site();
+    let of = |sharing| cache_key(Arc::new(RequestView { sharing, ..Arc::unwrap_or_clone(view("/a", "", &[])) }));
+    let key = of(Sharing::default());
+    let Locked::Write(own) = site.memory.lock(&key, true) else { panic!("nobody fetches") };
+    let Locked::Read(waiting) = site.memory.lock(&key, false) else { panic!("two fetch") };
+    assert!(matches!(site.memory.lock(&of(Sharing::of_refresh()), true), Locked::Read(_)));
+    let Locked::Write(another) = site.memory.lock(&of(Sharing::of_refresh()), false) else { panic!("it waits") };
+    site.memory.release(&key, own, LockStatus::TransientError);
+    assert!(!waiting.locked(), "who waited for the first looks again");
+    let Locked::Read(waiting) = site.memory.lock(&key, false) else { panic!("two fetch") };
+    assert!(waiting.locked(), "and waits for the second");
+    site.memory.release(&key, another, LockStatus::Done);
+}
+
 /// The platform's machine: the others are woken by the head of the fill, not by its end.
 #[tokio::test]
 async fn those_who_wait_wake_up_with_the_head() {

@@ -126,3 +126,38 @@ fn nobody_can_allow_more_than_the_limit() {
         assert_eq!(vacpack.ask(&patient).status, status, "{limit}, max-stale");
     }
 }
+
+/// What it waits for then is itself, and so does everybody else.
+#[test]
+fn a_refresh_that_finds_nothing_stale_waits_for_nobody() {
+    let origin = Origin::start();
+    let varied = |body: &str| Answer::html(body).fresh(WINDOW).field("Vary", "Pragma");
+    origin.serve_in_turn("/page", [varied("first"), varied("second")]);
+    let vacpack = Vacpack::with(&origin, "cache.coalesce = \"60s\"");
+    // It is no part of the refresh, so that the answer to it is not found there.
+    let personal = Call::get("/page").field("Pragma", "mine");
+    let start = Instant::now();
+    assert_eq!(vacpack.ask(&personal).text(), "first");
+    until_past(start, AFTER_A_SECOND);
+    assert_eq!(vacpack.ask(&personal).text(), "first");
+    assert_eq!(vacpack.get("/page").text(), "second");
+    assert_eq!(origin.fetches("/page"), 2, "by the refresh, and for everybody");
+}
+
+/// The same, where a purge comes between the beginning of a refresh and its look at what is stored: now and then.
+#[test]
+fn a_purge_does_not_hold_up_the_refresh_that_it_meets_nor_who_comes_then() {
+    let origin = Origin::start();
+    origin.serve("/page", Answer::html("page").fresh("max-age=600, stale-while-revalidate=600"));
+    let vacpack = Vacpack::with(&origin, "cache.coalesce = \"60s\"");
+    for _round in 0..100 {
+        vacpack.get("/page");
+        assert_eq!(vacpack.ask_admin(&Call::post(&format!("/purge?url=http://{HOST}/page&soft=true"), "")).status, 200);
+        let met = together(3, |index| match index {
+            0 => vacpack.get("/page"),
+            _ => vacpack.purge(HOST, "/page"),
+        });
+        assert!(met.iter().all(|answer| answer.status == 200));
+        assert_eq!(vacpack.get("/page").text(), "page");
+    }
+}
