@@ -330,6 +330,9 @@ impl ProxyHttp for Proxy {
         }
         context.app.asked = Some(now);
         context.app.reused = Some(if reused { Reused::Yes } else { Reused::No });
+        if let Some(place) = context.app.place.as_mut().filter(|_| reused) {
+            place.has_met_the_app();
+        }
         context.app.socket = socket;
         Ok(())
     }

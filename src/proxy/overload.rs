@@ -8,6 +8,7 @@ use std::time::Instant;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
@@ -15,6 +16,7 @@ use pingora::{Error, ErrorType};
 use super::Proxy;
 use super::context::Context;
 use crate::metrics::{Label, Phase, Priority, Shed};
+use crate::upstream::Party;
 
 /// Seconds after which one who was shed may ask again: queues are as short, and so is the pause before an app that failed
 /// is tried again.
@@ -24,8 +26,8 @@ pub const RETRY_AFTER: u32 = 1;
 const STREAMS: [&[u8]; 2] = [b"text/event-stream", b"application/grpc"];
 
 impl Proxy {
-    /// Waits for a place, once for all tries of a request.
-    pub(super) async fn enter(&self, session: &Session, context: &mut Context) -> pingora::Result<()> {
+    /// Waits for a place, once for all tries of a request, and no longer than the client does.
+    pub(super) async fn enter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
         if context.app.place.is_some() {
             return Ok(());
         }
@@ -34,9 +36,15 @@ impl Proxy {
             // Nothing to wait for.
             return Err(self.app_is_down(session, context));
         }
-        let entered = self.parts.places.enter(priority(session, context)).await;
+        let priority = priority(session, context);
+        let entered = tokio::select! {
+            // Whoever has left has no place, although there were one.
+            biased;
+            () = until_reset(session) => Err(gone()),
+            entered = self.parts.places.enter(priority, party(context)) => entered.map_err(shed),
+        };
         context.phases.add(Phase::Queue, begin.elapsed());
-        context.app.place = Some(entered.map_err(shed)?);
+        context.app.place = Some(entered?);
         Ok(())
     }
 
@@ -55,7 +63,10 @@ impl Proxy {
     }
 
     /// The app has begun to answer.
-    pub(super) fn note_answer(&self, context: &Context) {
+    pub(super) fn note_answer(&self, context: &mut Context) {
+        if let Some(place) = &mut context.app.place {
+            place.has_met_the_app();
+        }
         let (addresses, meters) = (self.parts.upstream.addresses(), &self.parts.metrics.upstream);
         if let Some(address) = context.app.address.as_ref().filter(|address| addresses.answered(address)) {
             meters.addresses(addresses.count());
@@ -84,6 +95,26 @@ impl Proxy {
             context.app.place = None;
         }
     }
+}
+
+/// With whom it takes turns. A proxy that we trust asks for many clients on one connection: each of them is one for itself.
+fn party(context: &Context) -> Option<&Party> {
+    let client = &context.request.as_ref()?.client;
+    let is_own = client.address == client.peer.map(|peer| peer.to_canonical());
+    context.tally.as_ref().filter(|_| is_own).map(|tally| tally.party())
+}
+
+/// Until its stream is reset, by either end. Nobody can tell of a connection of HTTP/1 while what follows on it is not read.
+async fn until_reset(session: &mut Session) {
+    match session.as_downstream_mut() {
+        ServerSession::H2(stream) => drop(stream.idle().await),
+        _ => std::future::pending().await,
+    }
+}
+
+/// Nobody waits for the answer any more.
+fn gone() -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, "the client left before the app was asked").into_down()
 }
 
 fn priority(session: &Session, context: &Context) -> Priority {

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pingora::proxy::Session;
 use tokio::sync::Notify;
 
+use crate::upstream::Party;
+
 /// Requests that may be given up beyond those that were answered.
 const GIVEN_UP: u64 = 500;
 
@@ -29,6 +31,8 @@ pub struct Tally {
     is_flooded: AtomicBool,
     flooded: Notify,
     idle: Notify,
+    /// Its part in the line for the app.
+    party: Party,
 }
 
 /// What becomes of one more request.
@@ -55,6 +59,7 @@ impl Tally {
             is_flooded: AtomicBool::new(false),
             flooded: Notify::new(),
             idle: Notify::new(),
+            party: Party::default(),
         }
     }
 
@@ -62,6 +67,10 @@ impl Tally {
     pub fn of(session: &Session) -> Option<&Arc<Self>> {
         let digest = session.digest()?.proxy_digest.as_ref()?;
         digest.user_data.as_ref()?.downcast_ref()
+    }
+
+    pub fn party(&self) -> &Party {
+        &self.party
     }
 
     /// One more request.

@@ -1,7 +1,8 @@
-//! Whether a request may go to the app now: pure.
+//! Whether a request that cannot go to the app now may wait: pure.
 //!
 //! The app gets so many requests at once. What comes beyond that waits, in a queue that is bounded in length and time, and
 //! by priority: whoever is more important goes first, and takes the place of the least important where the queue is full.
+//! Among those who are as important, who has fewer in the queue takes the place of who has more: [`line`](super::line).
 //! Nothing that is answered from the store ever comes here.
 
 use std::time::Duration;
@@ -19,12 +20,11 @@ pub struct Limits {
     pub wait: Duration,
 }
 
-/// What becomes of a request.
+/// What becomes of a request for which there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    Go,
     Wait,
-    /// In the place of the one of this priority that came last.
+    /// In the place of the one of this priority that is to go last.
     WaitInsteadOf(Priority),
     /// There is no place to wait in either.
     Shed,
@@ -33,17 +33,14 @@ pub enum Admission {
 /// How many wait, by priority.
 pub type Waiting = [usize; Priority::ALL.len()];
 
-/// Who may go, while `occupied` requests are with the app.
-pub fn admit(occupied: usize, waiting: &Waiting, limits: &Limits, priority: Priority) -> Admission {
-    if occupied < limits.requests {
-        return Admission::Go;
-    }
-    if waiting.iter().sum::<usize>() < limits.queued {
+/// Who may wait, of whom there may be `most`. `overtakes`: it is to go before somebody of its own priority.
+pub fn admit(waiting: &Waiting, most: usize, priority: Priority, overtakes: bool) -> Admission {
+    if waiting.iter().sum::<usize>() < most {
         return Admission::Wait;
     }
-    let less_important = Priority::ALL.iter().rev().take_while(|other| other.index() > priority.index());
+    let first = priority.index() + usize::from(!overtakes);
     let waits = |other: &&Priority| waiting[other.index()] > 0;
-    match { less_important }.find(waits) {
+    match Priority::ALL.iter().skip(first).rev().find(waits) {
         Some(least) => Admission::WaitInsteadOf(*least),
         None => Admission::Shed,
     }
@@ -53,29 +50,29 @@ pub fn admit(occupied: usize, waiting: &Waiting, limits: &Limits, priority: Prio
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { requests: 2, queued: 3, wait: Duration::from_secs(1) };
-
     #[test]
     fn the_least_important_gives_way() {
-        use Admission::{Go, Shed, Wait, WaitInsteadOf};
+        use Admission::{Shed, Wait, WaitInsteadOf};
         use Priority::{Critical, High, Low, Normal};
         // Waiting: critical, high, normal, low.
-        let rows: [(usize, Waiting, Priority, Admission); 10] = [
-            (0, [0; 4], Low, Go),
-            (1, [0; 4], Low, Go),
-            (2, [0; 4], Low, Wait),
-            (2, [0, 0, 0, 2], Low, Wait),
-            (2, [0, 0, 0, 3], Low, Shed),
-            (2, [0, 0, 0, 3], Normal, WaitInsteadOf(Low)),
-            (2, [0, 1, 1, 1], Critical, WaitInsteadOf(Low)),
-            (2, [0, 1, 2, 0], Critical, WaitInsteadOf(Normal)),
-            (2, [0, 1, 2, 0], Normal, Shed),
-            (2, [2, 1, 0, 0], High, Shed),
+        let rows: [(Waiting, Priority, bool, Admission); 12] = [
+            ([0; 4], Low, false, Wait),
+            ([0, 0, 0, 2], Low, false, Wait),
+            ([0, 0, 0, 3], Low, false, Shed),
+            ([0, 0, 0, 3], Low, true, WaitInsteadOf(Low)),
+            ([0, 0, 0, 3], Normal, false, WaitInsteadOf(Low)),
+            ([0, 1, 1, 1], Critical, false, WaitInsteadOf(Low)),
+            ([0, 1, 2, 0], Critical, false, WaitInsteadOf(Normal)),
+            ([0, 1, 2, 0], Normal, false, Shed),
+            ([0, 1, 2, 0], Normal, true, WaitInsteadOf(Normal)),
+            ([0, 0, 2, 1], Normal, true, WaitInsteadOf(Low)),
+            ([0, 0, 2, 0], Normal, true, Wait),
+            ([2, 1, 0, 0], High, false, Shed),
         ];
-        for (occupied, waiting, priority, admission) in rows {
-            assert_eq!(admit(occupied, &waiting, &LIMITS, priority), admission, "{occupied} {waiting:?} {priority:?}");
+        for (waiting, priority, overtakes, admission) in rows {
+            let admitted = admit(&waiting, 3, priority, overtakes);
+            assert_eq!(admitted, admission, "{waiting:?} {priority:?} {overtakes}");
         }
-        let none = Limits { queued: 0, ..LIMITS };
-        assert_eq!(admit(2, &[0; 4], &none, Critical), Shed);
+        assert_eq!(admit(&[0; 4], 0, Critical, false), Shed);
     }
 }

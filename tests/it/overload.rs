@@ -1,5 +1,6 @@
 //! More requests than the app can take: who waits, who goes first, who is told to come again, and who never notices.
 
+use crate::harness::frames::{Frames, frame, get, kind};
 use crate::harness::payload::page;
 use crate::harness::wait::until_past;
 use crate::harness::{Answer, Call, Gate, H2Client, Origin, Part, Response, Vacpack, until};
@@ -143,6 +144,61 @@ fn clients_that_ask_and_leave_do_not_have_all_of_the_app() {
     vacpack.metrics_after(17);
     let is_stored = |number: &i32| vacpack.get(&format!("/slow/{number}")).outcome() == "hit";
     assert_eq!((1..=16).filter(is_stored).count(), 1, "an eighth of the places is theirs");
+}
+
+fn streams(count: u32) -> impl Iterator<Item = u32> {
+    (0..count).map(|index| 2 * index + 1)
+}
+
+/// Found by a flood: what nobody waited for any more was in line before those who did.
+#[test]
+fn who_resets_its_streams_is_in_no_line_any_more() {
+    let (origin, gate, vacpack) = before_a_slow_app("upstream.max_requests = 1\nupstream.queue_timeout = \"1m\"");
+    std::thread::scope(|scope| {
+        let slow = ask(scope, &vacpack, "/slow", (1.0, 0.0));
+        let mut leaver = Frames::connect(vacpack.address());
+        leaver.send(&streams(5).flat_map(|stream| get(stream, &format!("/page?{stream}"))).collect::<Vec<_>>());
+        until_there_are(&vacpack, 1.0, 5.0);
+        let reset = |stream| frame(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes());
+        leaver.send(&streams(5).flat_map(reset).collect::<Vec<_>>());
+        until_there_are(&vacpack, 1.0, 0.0);
+        gate.open();
+        assert_eq!(slow.join().expect("an answer").status, 200);
+    });
+    assert_eq!(origin.fetches("/page"), 0);
+}
+
+#[test]
+fn a_connection_with_many_requests_in_line_gives_way_to_the_others() {
+    let (origin, gate, vacpack) =
+        before_a_slow_app("upstream.max_requests = 1\nupstream.max_queued = 4\nupstream.queue_timeout = \"1m\"");
+    let mut many = Frames::connect(vacpack.address());
+    std::thread::scope(|scope| {
+        let slow = ask(scope, &vacpack, "/slow", (1.0, 0.0));
+        many.send(&streams(4).flat_map(|stream| get(stream, &format!("/page?{stream}"))).collect::<Vec<_>>());
+        until_there_are(&vacpack, 1.0, 4.0);
+        let one = scope.spawn(|| vacpack.get("/page"));
+        let displaced = std::iter::from_fn(|| many.next()).find(|frame| frame.kind == kind::HEADERS);
+        assert!(displaced.is_some(), "one of them is answered, although the app has no place");
+        assert_eq!(vacpack.metrics().sum("vacpack_requests_shed_total", &["normal", "displaced"]), 1.0);
+        gate.open();
+        for response in [slow, one] {
+            assert_eq!(response.join().expect("an answer").status, 200);
+        }
+    });
+    until("the app to have had the others", || (origin.fetches("/page") == 4).then_some(()));
+}
+
+/// More than the app is given new connections for at once: the others come as it has had time to accept those.
+#[test]
+fn a_crowd_of_new_connections_gets_there_without_an_answer() {
+    let (origin, gate, vacpack) = before_a_slow_app("upstream.max_requests = 90\nupstream.max_queued = 0");
+    let mut crowd = Frames::connect(vacpack.address());
+    crowd.send(&streams(90).flat_map(|stream| get(stream, &format!("/slow?{stream}"))).collect::<Vec<_>>());
+    until("the app to have all of them", || (origin.fetches("/slow") == 90).then_some(()));
+    assert_eq!(vacpack.metrics().sum("vacpack_requests_shed_total", &[]), 0.0);
+    gate.open();
+    until_there_are(&vacpack, 0.0, 0.0);
 }
 
 const PRIORITIES: &str = r#"
