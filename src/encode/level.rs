@@ -34,16 +34,6 @@ pub const BROTLI_LEVELS: std::ops::RangeInclusive<u32> = 0..=11;
 pub const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
 pub const GZIP_LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
 
-/// How long a codec keeps the thread at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spell {
-    /// Under half a millisecond.
-    Short,
-    /// About a millisecond at the most.
-    Middling,
-    Long,
-}
-
 /// Everything an encoder is built from. Sizes are powers of two, given as their logarithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
@@ -203,16 +193,11 @@ impl Setup {
         if self.level <= 4 { 64 << 10 } else { usize::MAX }
     }
 
-    /// How long a turn over so much input keeps the thread. The slow levels' are long whatever comes: what was collected
-    /// before may be searched as well.
-    pub fn spell(&self, input: usize) -> Spell {
+    /// Whether a turn over so much input takes about half a millisecond or more: of the slow levels each may, as what was
+    /// collected before is then searched as well.
+    pub fn is_long_turn(&self, input: usize) -> bool {
         let cost = nanoseconds(self.coding, self.level);
-        match cost * input {
-            _ if cost >= SLOW => Spell::Long,
-            0..500_000 => Spell::Short,
-            500_000..=1_200_000 => Spell::Middling,
-            _ => Spell::Long,
-        }
+        cost >= SLOW || cost * input >= 500_000
     }
 
     /// After so much input a brotli metablock is ended.
@@ -390,17 +375,18 @@ mod tests {
 
     #[test]
     fn a_turn_is_long_by_its_input_or_by_its_level() {
-        let spell = |coding, live, input| setup(coding, live, None).spell(input);
+        let long = |coding, live, input| setup(coding, live, None).is_long_turn(input);
         for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
-            assert_eq!(spell(coding, Live::Auto, 16 << 10), Spell::Short, "{coding:?}");
-            // As much as is read from the app at a time, and what an app's coded bytes may become.
-            assert_eq!(spell(coding, Live::Auto, 64 << 10), Spell::Middling, "{coding:?}");
-            assert_eq!(spell(coding, Live::Auto, 512 << 10), Spell::Long, "{coding:?}");
+            assert!(!long(coding, Live::Auto, 16 << 10), "{coding:?}");
             // Level 9 of any coding may search what it had before.
-            assert_eq!(spell(coding, fixed(9), 1), Spell::Long, "{coding:?}");
-            assert_eq!(spell(coding, fixed(1), 64 << 10), Spell::Short, "{coding:?}");
+            assert!(long(coding, fixed(9), 1), "{coding:?}");
+            assert!(!long(coding, fixed(1), 64 << 10), "{coding:?}");
         }
-        assert_eq!(spell(Coding::Brotli, fixed(6), 1), Spell::Long);
+        // As much as is read from the app at a time.
+        assert!(long(Coding::Brotli, Live::Auto, 64 << 10));
+        assert!(long(Coding::Gzip, Live::Auto, 64 << 10));
+        assert!(long(Coding::Zstd, Live::Auto, 64 << 10));
+        assert!(long(Coding::Brotli, fixed(6), 1));
     }
 
     #[test]

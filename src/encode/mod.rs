@@ -150,7 +150,7 @@ pub use codec::{Codec, CodecError, DecodeError, encoder};
 pub use decode::{Bounds, Decoder, USUAL_RATIO, heap as decoder_heap};
 pub use flush::{FlushRule, flush_rule};
 pub use ladder::{Rung, fit};
-pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, Spell, ZSTD_LEVELS, setup};
+pub use level::{BROTLI_LEVELS, GZIP_LEVELS, Levels, Live, Setup, ZSTD_LEVELS, setup};
 pub use padding::Padding;
 pub use pressure::{Ladder as CpuLadder, Pressure, Signals, Step};
 pub use recode::{PIECE, Recoder, Target};

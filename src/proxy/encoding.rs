@@ -18,8 +18,8 @@ use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
 use crate::encode::{
-    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Reservation, Spell, Target,
-    TranscodeError, USUAL_RATIO,
+    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Reservation, Target, TranscodeError,
+    USUAL_RATIO,
 };
 use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
@@ -28,7 +28,7 @@ use crate::upstream::Wire;
 
 use super::edit::apply_to;
 use super::identity::Identity;
-use super::turn::{Stream, Turns};
+use super::turn::Turns;
 
 /// What is to be done with one response body.
 pub struct Job {
@@ -73,7 +73,7 @@ struct Running {
     flush: FlushRule,
     wire: Option<Wire>,
     drops_trailers: bool,
-    turns: Stream,
+    turns: Arc<Turns>,
     identity: Identity,
     received: u64,
     ended: bool,
@@ -102,7 +102,7 @@ impl Encoding {
             flush: job.flush,
             wire: job.wire,
             drops_trailers: job.drops_trailers,
-            turns: Stream::of(self.turns.clone()),
+            turns: self.turns.clone(),
             identity: Identity::new(job.facts),
             received: 0,
             ended: false,
@@ -204,15 +204,15 @@ impl Work {
         }
     }
 
-    /// How long a piece of so many bytes, or the end where it is 0, keeps the thread.
-    fn spell(&self, piece: usize) -> Spell {
+    /// Whether a piece of so many bytes, or the end where it is 0, keeps the thread for about a millisecond or more.
+    fn is_long_turn(&self, piece: usize) -> bool {
         match self {
-            Self::Pass => Spell::Short,
-            Self::Encode(encoder) => encoder.setup().spell(piece),
+            Self::Pass => false,
+            Self::Encode(encoder) => encoder.setup().is_long_turn(piece),
             Self::Recode(_, recoder) => {
                 let identity = piece * USUAL_RATIO as usize;
-                let decoding = if identity >= LONG_DECODING { Spell::Long } else { Spell::Short };
-                recoder.encoder().map_or(decoding, |encoder| encoder.setup().spell(identity).max(decoding))
+                let encodes = |encoder: &BodyEncoder| encoder.setup().is_long_turn(identity);
+                identity >= LONG_DECODING || recoder.encoder().is_some_and(encodes)
             }
         }
     }
@@ -238,7 +238,7 @@ impl Running {
         let (work, identity) = (&mut self.work, &mut self.identity);
         let mut coded = match work {
             Work::Pass => work.push(piece, flush, identity),
-            _ => self.turns.take(work.spell(piece.len()), || work.push(piece, flush, identity)),
+            _ => self.turns.take(work.is_long_turn(piece.len()), || work.push(piece, flush, identity)),
         }?;
         if end && let Some(tail) = self.end()? {
             coded = concat(coded, tail);
@@ -253,8 +253,8 @@ impl Running {
         }
         // Only one end is ever told: `ended` sees to it.
         self.identity.tell();
-        let spell = self.work.spell(0);
-        self.turns.take(spell, || self.work.finish())
+        let is_long = self.work.is_long_turn(0);
+        self.turns.take(is_long, || self.work.finish())
     }
 
     fn flushes(&self) -> bool {
