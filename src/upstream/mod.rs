@@ -185,12 +185,14 @@ impl Upstream {
         self.peers.at(address, purpose)
     }
 
-    /// The peer for a call that may be silent for as long as its ends want: gRPC has deadlines of its own, and over HTTP/2
-    /// the connection is asked whether it lives.
+    /// The peer for a call that may be silent for as long as its ends want, in either direction: gRPC has deadlines of its
+    /// own, and over HTTP/2 the connection is asked whether it lives.
     pub fn lasting(&self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
         if self.config.protocol != Protocol::Http1 {
             let beyond = |total| total + AFTER_DEADLINE;
-            peer.options.read_timeout = Some(self.config.total_timeout.map_or(TUNNEL_IDLE, beyond));
+            let silence = Some(self.config.total_timeout.map_or(TUNNEL_IDLE, beyond));
+            // The platform takes a write that was too late for the end of the request's content, and goes on.
+            (peer.options.read_timeout, peer.options.write_timeout) = (silence, silence);
         }
         peer
     }

@@ -62,6 +62,8 @@ type Script = Arc<dyn Fn(usize) -> Vec<Step> + Send + Sync>;
 #[derive(Default)]
 struct Shared {
     scripts: Mutex<HashMap<String, Script>>,
+    /// Where the content of requests is not read before a gate opens.
+    held: Mutex<HashMap<String, Gate>>,
     seen: Mutex<Vec<H2Seen>>,
     connections: Mutex<usize>,
     body_bytes: AtomicUsize,
@@ -110,6 +112,11 @@ impl H2Origin {
     /// The answer to the first request, the second, and so on.
     pub fn serve_by(&self, path: &str, script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) {
         lock(&self.shared.scripts).insert(path.to_owned(), Arc::new(script));
+    }
+
+    /// Takes no content of requests for this path, beyond what the window has room for, before the gate opens.
+    pub fn hold(&self, path: &str, gate: Gate) {
+        lock(&self.shared.held).insert(path.to_owned(), gate);
     }
 
     pub fn requests(&self, path: &str) -> Vec<H2Seen> {
@@ -206,6 +213,10 @@ async fn serve(
         body: Vec::new(),
         connection,
     };
+    let held = lock(&shared.held).get(&path).cloned();
+    if let Some(gate) = held {
+        wait(gate, &shared).await;
+    }
     while let Some(Ok(piece)) = content.data().await {
         let _ended = content.flow_control().release_capacity(piece.len());
         seen.body.extend(&piece);
@@ -234,10 +245,7 @@ async fn serve(
                 body.as_mut().expect("after the head").send_trailers(fields.collect()).ok()?;
             }
             Step::Reset(reason) => answer.send_reset(reason),
-            Step::Wait(gate) => {
-                let shared = shared.clone();
-                tokio::task::spawn_blocking(move || gate.pass(&shared.stopping)).await.expect("no panic");
-            }
+            Step::Wait(gate) => wait(gate, &shared).await,
             Step::GoAway => orders.send(Step::GoAway).ok()?,
             Step::Cut => {
                 orders.send(Step::Cut).ok()?;
@@ -247,6 +255,11 @@ async fn serve(
         }
     }
     Some(())
+}
+
+async fn wait(gate: Gate, shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    tokio::task::spawn_blocking(move || gate.pass(&shared.stopping)).await.expect("no panic");
 }
 
 /// As fast as it is taken.

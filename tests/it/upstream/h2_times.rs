@@ -190,6 +190,32 @@ fn a_call_of_grpc_has_to_begin_and_may_then_be_silent() {
     until_met(&vacpack, "upstream_first_byte", 1.0);
 }
 
+/// A receiver of a stream that needs time for what it has is no failure.
+#[test]
+fn a_call_of_grpc_waits_until_the_app_takes_more_of_it() {
+    let app = H2Origin::start();
+    let (path, gate) = ("/pkg.Service/Upload", Gate::closed());
+    app.hold(path, gate.clone());
+    app.serve(path, vec![head(&[GRPC]), Step::Trailers(owned(&[("grpc-status", "0")]))]);
+    let vacpack = before(&app, "upstream.write_timeout = \"300ms\"\n");
+    let call = Call::post(path, page(300_000)).field("Content-Type", "application/grpc").field("TE", "trailers");
+    let answer = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| H2Client::connect(vacpack.address()).ask(&call));
+        gate.until_reached();
+        until_past(Instant::now(), 4 * SOON);
+        gate.open();
+        answer.join().expect("an answer")
+    });
+    assert_eq!((answer.status, answer.trailers.one("grpc-status")), (200, Some("0")));
+    assert_eq!(app.last(path).body.len(), 300_000);
+    // Unless nobody is left to wait.
+    let gate = Gate::closed();
+    app.hold(path, gate.clone());
+    H2Client::connect(vacpack.address()).leave_unanswered(&call, || gate.waiting() > 0);
+    let live = || vacpack.metrics().sum("vacpack_upstream_requests_in_flight", &[]);
+    until("the call to end", || (live() == 0.0).then_some(()));
+}
+
 #[test]
 fn an_app_that_hangs_on_its_one_connection_is_left_alone() {
     let app = H2Origin::start();
