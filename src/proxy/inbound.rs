@@ -46,11 +46,11 @@ impl Proxy {
         }
         let now = Instant::now();
         context.app.answered = Some(now);
-        self.judge_head(response, context)?;
         if let Some(passed) = context.app.deadline.as_ref().and_then(Deadline::passed) {
-            // It was told so already, or will see that the rest does not come.
+            // Its connection has ended, or the request is about to.
             return Err(out_of_time(passed, context));
         }
+        self.judge_head(response, context)?;
         if end {
             context.app.deadline = None;
         }
@@ -87,9 +87,7 @@ impl Proxy {
     /// The app has begun to answer, with a head that is not too large.
     fn judge_head(&self, response: &ResponseHeader, context: &mut Context) -> pingora::Result<()> {
         self.note_answer(context);
-        if let Some(deadline) = &context.app.deadline {
-            deadline.answered();
-        }
+        context.app.deadline = context.app.deadline.take().and_then(Deadline::answered);
         if intake::size(&response.headers) > self.parts.upstream.config().max_header_size {
             context.limit = Some(Limit::UpstreamHeader);
             return Err(not_http("a head larger than upstream.max_header_size"));

@@ -253,6 +253,9 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> Result<()> {
         context.content += body.as_ref().map_or(0, |piece| piece.len() as u64);
+        if let Some(deadline) = &context.app.deadline {
+            deadline.asked();
+        }
         let Some(limit) = self.exceeded(context) else {
             return Ok(());
         };
@@ -312,7 +315,12 @@ impl ProxyHttp for Proxy {
             _ => Purpose::Retry,
         };
         let peer = self.parts.upstream.peer(&address, purpose)?;
-        Ok(if asks_for(|request| request.grpc) { self.parts.upstream.lasting(peer) } else { peer })
+        Ok(match purpose {
+            Purpose::WebSocket => peer,
+            _ if asks_for(|request| request.grpc) => self.parts.upstream.lasting(peer),
+            _ if session.is_body_empty() => peer,
+            _ => self.parts.upstream.taking_content(peer, intake::content_length(&session.req_header().headers)),
+        })
     }
 
     async fn connected_to_upstream(

@@ -1,5 +1,6 @@
 //! Two deadlines of an exchange with the app that the platform has no timers for: the first byte of the answer, and all of
-//! it.
+//! it. The first byte is waited for from the last of the request on, as far as it has come: how long a client takes to send
+//! it is not the app's time.
 //!
 //! The platform starts its one timer anew with each read. What ends an exchange from beside it depends on whose the
 //! connection is:
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use socket2::Socket;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::socket::duplicate;
 
@@ -34,6 +36,7 @@ pub enum Passed {
 pub struct Deadline {
     state: Arc<State>,
     timer: AbortHandle,
+    goes_on: bool,
 }
 
 /// Waits for a deadline.
@@ -43,6 +46,8 @@ pub struct Watch(watch::Receiver<Option<Passed>>);
 #[derive(Debug)]
 struct State {
     answered: AtomicBool,
+    /// When the request, or another piece of it, was sent.
+    asked: Mutex<Instant>,
     passed: watch::Sender<Option<Passed>>,
     /// The connection, where it ends with the exchange.
     socket: Option<Socket>,
@@ -62,14 +67,22 @@ impl Deadline {
     }
 
     fn begin(socket: Option<Socket>, first_byte: Option<Duration>, total: Option<Duration>) -> Self {
-        let state = Arc::new(State { answered: AtomicBool::new(false), passed: watch::Sender::new(None), socket });
-        let timer = tokio::spawn(wait(state.clone(), first_byte, total)).abort_handle();
-        Self { state, timer }
+        let begin = Instant::now();
+        let (answered, asked) = (AtomicBool::new(false), Mutex::new(begin));
+        let state = Arc::new(State { answered, asked, passed: watch::Sender::new(None), socket });
+        let timer = tokio::spawn(wait(state.clone(), first_byte, total.map(|total| begin + total))).abort_handle();
+        Self { state, timer, goes_on: total.is_some() }
     }
 
-    /// The head of the answer is here.
-    pub fn answered(&self) {
+    /// Another piece of the request is on its way.
+    pub fn asked(&self) {
+        *self.state.asked.lock() = Instant::now();
+    }
+
+    /// The head of the answer is here. None: that was all there was to wait for.
+    pub fn answered(self) -> Option<Self> {
         self.state.answered.store(true, Ordering::Relaxed);
+        self.goes_on.then_some(self)
     }
 
     /// Whether its time is up: if the connection ended, this ended it.
@@ -101,21 +114,24 @@ fn is_needed(first_byte: Option<Duration>, total: Option<Duration>) -> bool {
     first_byte.is_some() || total.is_some()
 }
 
-async fn wait(state: Arc<State>, first_byte: Option<Duration>, total: Option<Duration>) {
-    let first_byte = first_byte.filter(|first| total.is_none_or(|total| *first < total));
-    if let Some(first) = first_byte {
-        sleep(first).await;
-        if !state.answered.load(Ordering::Relaxed) {
-            return state.end(Passed::FirstByte);
+async fn wait(state: Arc<State>, first_byte: Option<Duration>, end: Option<Instant>) {
+    while let Some(next) = state.next(first_byte, end) {
+        sleep_until(next.0).await;
+        if state.next(first_byte, end) == Some(next) {
+            return state.end(next.1);
         }
-    }
-    if let Some(total) = total {
-        sleep(total.saturating_sub(first_byte.unwrap_or_default())).await;
-        state.end(Passed::Total);
     }
 }
 
 impl State {
+    /// What is up next, as things stand.
+    fn next(&self, first_byte: Option<Duration>, end: Option<Instant>) -> Option<(Instant, Passed)> {
+        let first_byte = first_byte.filter(|_| !self.answered.load(Ordering::Relaxed));
+        let first_byte = first_byte.map(|first| (*self.asked.lock() + first, Passed::FirstByte));
+        let all = end.map(|end| (end, Passed::Total));
+        all.into_iter().chain(first_byte).min_by_key(|(at, _)| *at)
+    }
+
     fn end(&self, passed: Passed) {
         // Before the end can be seen.
         self.passed.send_replace(Some(passed));
@@ -141,9 +157,7 @@ mod tests {
     async fn ended(first: Option<Duration>, total: Option<Duration>, answered: bool) -> Option<Passed> {
         let (app, mut proxy) = UnixStream::pair().expect("a pair");
         let deadline = Deadline::of_connection(proxy.as_raw_fd(), first, total).expect("a timer");
-        if answered {
-            deadline.answered();
-        }
+        let deadline = if answered { deadline.answered().expect("a total") } else { deadline };
         let read = tokio::task::spawn_blocking(move || proxy.read(&mut [0; 1]).expect("an end"));
         assert_eq!(read.await.expect("no panic"), 0);
         drop(app);
@@ -158,12 +172,34 @@ mod tests {
         assert_eq!(ended(None, Some(SOON), false).await, Some(Passed::Total));
     }
 
+    #[test]
+    fn the_first_byte_is_waited_for_from_the_last_piece_of_the_request_on() {
+        let begin = Instant::now();
+        let (answered, asked) = (AtomicBool::new(false), Mutex::new(begin));
+        let state = State { answered, asked, passed: watch::Sender::new(None), socket: None };
+        let (first, end) = (Some(4 * SOON), Some(begin + 10 * SOON));
+        assert_eq!(state.next(first, end), Some((begin + 4 * SOON, Passed::FirstByte)));
+        *state.asked.lock() = begin + 3 * SOON;
+        assert_eq!(state.next(first, end), Some((begin + 7 * SOON, Passed::FirstByte)));
+        assert_eq!(state.next(None, end), Some((begin + 10 * SOON, Passed::Total)));
+        *state.asked.lock() = begin + 7 * SOON;
+        assert_eq!(
+            state.next(first, end),
+            Some((begin + 10 * SOON, Passed::Total)),
+            "all of it is of the request as well"
+        );
+        state.answered.store(true, Ordering::Relaxed);
+        assert_eq!(state.next(first, end), Some((begin + 10 * SOON, Passed::Total)));
+        assert_eq!(state.next(first, None), None);
+    }
+
     #[tokio::test]
     async fn whoever_watches_hears_of_it_and_of_nothing_once_it_is_gone() {
         let deadline = Deadline::of_stream(Some(SOON), None).expect("a timer");
         deadline.watch().over().await;
         assert_eq!(deadline.passed(), Some(Passed::FirstByte));
         deadline.watch().over().await;
+        assert!(deadline.answered().is_none(), "there is no total");
         let deadline = Deadline::of_stream(Some(LATE), Some(2 * LATE)).expect("a timer");
         let mut watch = deadline.watch();
         drop(deadline);

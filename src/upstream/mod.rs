@@ -115,7 +115,7 @@ pub struct Config {
     /// When an address that fails is left alone.
     pub breaker: BreakerRules,
     pub connect_timeout: Duration,
-    /// From the request to the first byte of the response.
+    /// From the request, as far as it has come, to the first byte of the response.
     pub first_byte_timeout: Duration,
     /// Between two reads of a response.
     pub read_timeout: Duration,
@@ -193,6 +193,15 @@ impl Upstream {
             let silence = Some(self.config.total_timeout.map_or(TUNNEL_IDLE, beyond));
             // The platform takes a write that was too late for the end of the request's content, and goes on.
             (peer.options.read_timeout, peer.options.write_timeout) = (silence, silence);
+        }
+        peer
+    }
+
+    /// The peer for a request with content, of this length where it is told. Over HTTP/2 the platform waits for the answer
+    /// from the head of the request on, however long it takes to send the rest.
+    pub fn taking_content(&self, mut peer: Box<HttpPeer>, length: Option<u64>) -> Box<HttpPeer> {
+        if self.config.protocol != Protocol::Http1 {
+            peer.options.read_timeout = Some(self.config.read_timeout + peer::time_to_send(length));
         }
         peer
     }

@@ -41,6 +41,16 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// RFC 9113, section 6.9.1.
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
+/// What of a request's content a client sends a second, at the least, and how long that may take altogether: an app that
+/// takes none of it is waited for as long.
+const SLOWEST_UPLOAD: u64 = 16 * 1024;
+const LONGEST_UPLOAD: Duration = Duration::from_secs(10 * 60);
+
+/// What a request with content is given beyond the time that its answer may take.
+pub fn time_to_send(length: Option<u64>) -> Duration {
+    length.map_or(LONGEST_UPLOAD, |length| Duration::from_secs(length / SLOWEST_UPLOAD).min(LONGEST_UPLOAD))
+}
+
 /// Makes them.
 pub struct Peers {
     config: Arc<Config>,

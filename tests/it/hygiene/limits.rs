@@ -2,7 +2,7 @@
 
 use crate::harness::payload::noise;
 use crate::harness::tls::Authority;
-use crate::harness::wait::DEADLINE;
+use crate::harness::wait::{DEADLINE, until_past};
 use crate::harness::{Answer, Call, Client, Gate, Origin, Part, Vacpack, until};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{Read, Write};
@@ -270,6 +270,20 @@ fn an_app_that_does_not_begin_is_504() {
     assert!(silent.took() < Duration::from_secs(10), "{:?}", silent.took());
     assert_eq!(origin.fetches("/silent"), 1, "not asked twice");
     assert_eq!(met(&vacpack, "upstream_first_byte"), 1.0);
+}
+
+/// A long request is no silence of the app's.
+#[test]
+fn a_request_may_take_longer_than_the_app_until_it_begins() {
+    let (origin, vacpack) = before_an_app("upstream.first_byte_timeout = \"800ms\"");
+    origin.serve("/upload", Answer::html("taken"));
+    let mut client = vacpack.client();
+    client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n\r\n");
+    for _piece in 0..16 {
+        until_past(Instant::now(), Duration::from_millis(100));
+        client.send("x");
+    }
+    assert_eq!(client.response(false).text(), "taken");
 }
 
 #[test]

@@ -216,6 +216,40 @@ fn a_call_of_grpc_waits_until_the_app_takes_more_of_it() {
     until("the call to end", || (live() == 0.0).then_some(()));
 }
 
+/// The platform waits for the answer then, which does not begin either.
+#[test]
+fn content_that_the_app_does_not_take_is_504_as_well() {
+    let app = H2Origin::start();
+    app.hold("/upload", Gate::closed());
+    let times = "upstream.write_timeout = \"200ms\"\nupstream.read_timeout = \"600ms\"\n";
+    for (settings, limit) in
+        [(format!("{times}{FIRST}"), "upstream_first_byte"), (format!("{times}{TOTAL}"), "upstream_total")]
+    {
+        let vacpack = before(&app, &settings);
+        // Little more than there is room for.
+        let answer = vacpack.ask(&Call::post("/upload", page(70_000)));
+        assert_eq!(answer.status, 504, "{limit}");
+        until_met(&vacpack, limit, 1.0);
+    }
+}
+
+/// A long request is no silence of the app's.
+#[test]
+fn a_request_may_take_longer_than_the_app_may_be_silent() {
+    let app = H2Origin::start();
+    app.serve("/upload", vec![head(&[HTML]), Step::Data(b"taken".to_vec(), true)]);
+    for settings in ["upstream.read_timeout = \"800ms\"\n", "upstream.first_byte_timeout = \"800ms\"\n"] {
+        let vacpack = before(&app, settings);
+        let mut client = vacpack.client();
+        client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 160000\r\n\r\n");
+        for _piece in 0..16 {
+            until_past(Instant::now(), Duration::from_millis(100));
+            client.send([b'x'; 10_000]);
+        }
+        assert_eq!(client.response(false).text(), "taken", "{settings}");
+    }
+}
+
 #[test]
 fn an_app_that_hangs_on_its_one_connection_is_left_alone() {
     let app = H2Origin::start();
