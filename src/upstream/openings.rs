@@ -55,9 +55,9 @@ impl Openings {
 
     /// The app need not accept anything for it. True if it was counted until now.
     pub fn end(&mut self, opening: Opening) -> bool {
-        // The youngest is the likeliest: a kept connection is found at once.
-        let found = self.open.iter().rposition(|(open, _)| *open == opening);
-        found.is_some_and(|index| self.open.remove(index).is_some())
+        // Their numbers are in order.
+        let found = self.open.binary_search_by_key(&opening.0, |(open, _)| open.0);
+        found.is_ok_and(|index| self.open.remove(index).is_some())
     }
 
     /// When the next one will have been accepted.
