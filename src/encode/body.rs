@@ -167,6 +167,11 @@ impl BodyEncoder {
         CodecError::Closed { coding: self.setup.coding }
     }
 
+    /// Room for so many bytes beside it. None also where nothing is counted, or while it is paused.
+    pub fn beside(&self, bytes: u64) -> Option<Reservation> {
+        self.reservation.as_ref()?.beside(bytes)
+    }
+
     pub fn setup(&self) -> &Setup {
         &self.setup
     }

@@ -26,6 +26,7 @@ use crate::header::{Coding, Edit};
 use crate::metrics::Transcoding;
 use crate::upstream::Wire;
 
+use super::batch::{self, Batch};
 use super::edit::apply_to;
 use super::identity::Identity;
 use super::turn::Turns;
@@ -75,6 +76,7 @@ struct Running {
     drops_trailers: bool,
     turns: Arc<Turns>,
     identity: Identity,
+    batch: Batch,
     received: u64,
     ended: bool,
 }
@@ -104,6 +106,7 @@ impl Encoding {
             drops_trailers: job.drops_trailers,
             turns: self.turns.clone(),
             identity: Identity::new(job.facts),
+            batch: Batch::default(),
             received: 0,
             ended: false,
         });
@@ -234,16 +237,15 @@ impl Running {
             return Ok(Bytes::new());
         }
         self.received += piece.len() as u64;
-        let flush = !end && self.flushes();
-        let (work, identity) = (&mut self.work, &mut self.identity);
-        let mut coded = match work {
-            Work::Pass => work.push(piece, flush, identity),
-            _ => self.turns.take(work.is_long_turn(piece.len()), || work.push(piece, flush, identity)),
-        }?;
-        if end && let Some(tail) = self.end()? {
-            coded = concat(coded, tail);
+        let more = !end && self.more_waits();
+        let flush = !end && self.flush.due(!more);
+        let encoder = if let Work::Encode(encoder) = &self.work { Some(encoder) } else { None };
+        let room = || encoder.and_then(|encoder| encoder.beside(batch::MOST as u64));
+        if self.batch.add(piece, more && !flush, room) {
+            return Ok(Bytes::new());
         }
-        Ok(coded)
+        let coded = if end { self.end() } else { self.turn(flush, false) };
+        Ok(coded?.unwrap_or_default())
     }
 
     /// The end of the body, whichever way it came: once.
@@ -251,15 +253,37 @@ impl Running {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(None);
         }
+        let last = self.turn(false, true)?;
         // Only one end is ever told: `ended` sees to it.
         self.identity.tell();
-        let is_long = self.work.is_long_turn(0);
-        self.turns.take(is_long, || self.work.finish())
+        Ok(last)
     }
 
-    fn flushes(&self) -> bool {
-        let asks = self.flush == FlushRule::WhenDrained;
-        self.flush.due(asks && self.wire.is_none_or(Wire::is_drained))
+    /// What came goes through the codecs, and the end of the body behind it if it `ends`.
+    fn turn(&mut self, flush: bool, ends: bool) -> Result<Option<Bytes>, TranscodeError> {
+        let Self { work, identity, batch, turns, .. } = self;
+        let is_long = work.is_long_turn(batch.length());
+        let passes = matches!(work, Work::Pass);
+        let mut run = || {
+            let mut coded = Bytes::new();
+            batch.each(|piece, is_last| -> Result<(), TranscodeError> {
+                let more = work.push(piece, flush && is_last, identity)?;
+                coded = concat(std::mem::take(&mut coded), more);
+                Ok(())
+            })?;
+            let tail = if ends { work.finish()? } else { None };
+            Ok(match tail {
+                Some(tail) => Some(concat(coded, tail)),
+                None => Some(coded).filter(|coded| !coded.is_empty()),
+            })
+        };
+        if passes { run() } else { turns.take(is_long, run) }
+    }
+
+    /// The app has sent more already, and nobody is to have this piece before.
+    fn more_waits(&self) -> bool {
+        let asks = !matches!(self.work, Work::Pass) && self.flush != FlushRule::EveryChunk;
+        asks && self.wire.is_some_and(|wire| !wire.is_drained())
     }
 }
 
@@ -276,8 +300,8 @@ fn encoder(admission: Admission, pads: bool) -> pingora::Result<BodyEncoder> {
 
 /// Both as one piece: pingora takes one for each it gives.
 fn concat(first: Bytes, second: Bytes) -> Bytes {
-    if first.is_empty() {
-        return second;
+    if first.is_empty() || second.is_empty() {
+        return if first.is_empty() { second } else { first };
     }
     let mut both = BytesMut::with_capacity(first.len() + second.len());
     both.extend_from_slice(&first);

@@ -21,6 +21,7 @@
 
 mod announced;
 mod arrival;
+mod batch;
 mod begun;
 mod broken;
 mod caching;
