@@ -167,9 +167,9 @@ impl BodyEncoder {
         CodecError::Closed { coding: self.setup.coding }
     }
 
-    /// Room for so many bytes beside it. None also where nothing is counted, or while it is paused.
-    pub fn beside(&self, bytes: u64) -> Option<Reservation> {
-        self.reservation.as_ref()?.beside(bytes)
+    /// Room for so many bytes beside it, if that is nobody else's. None also where nothing is counted, or while it is paused.
+    pub fn spare(&self, bytes: u64) -> Option<Reservation> {
+        self.reservation.as_ref()?.spare(bytes)
     }
 
     pub fn setup(&self) -> &Setup {

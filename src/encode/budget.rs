@@ -232,6 +232,11 @@ impl Reservation {
         self.budget.reserve(bytes)
     }
 
+    /// Room apart from this for so many bytes that can go elsewhere: nobody gives way for them.
+    pub(super) fn spare(&self, bytes: u64) -> Option<Self> {
+        self.budget.reserve_spare(bytes)
+    }
+
     /// What the other one has is part of this.
     fn join(&mut self, mut other: Self) {
         self.reserved += std::mem::take(&mut other.reserved);

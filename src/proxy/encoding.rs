@@ -239,8 +239,10 @@ impl Running {
         self.received += piece.len() as u64;
         let more = !end && self.more_waits();
         let flush = !end && self.flush.due(!more);
-        let encoder = if let Work::Encode(encoder) = &self.work { Some(encoder) } else { None };
-        let room = || encoder.and_then(|encoder| encoder.beside(batch::MOST as u64));
+        let room = || match &self.work {
+            Work::Encode(encoder) if encoder.setup().coding == Coding::Brotli => encoder.spare(batch::MOST as u64),
+            _ => None,
+        };
         if self.batch.add(piece, more && !flush, room) {
             return Ok(Bytes::new());
         }
