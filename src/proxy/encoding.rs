@@ -185,6 +185,14 @@ impl Work {
         }
     }
 
+    /// The encoder, if pieces wait for each other before it.
+    fn gathers(&self) -> Option<&BodyEncoder> {
+        match self {
+            Self::Encode(encoder) if encoder.setup().coding == Coding::Brotli => Some(encoder),
+            _ => None,
+        }
+    }
+
     fn push(&mut self, piece: Bytes, flush: bool, identity: &mut Identity) -> Result<Bytes, TranscodeError> {
         match self {
             Self::Pass => {
@@ -239,10 +247,7 @@ impl Running {
         self.received += piece.len() as u64;
         let more = !end && self.more_waits();
         let flush = !end && self.flush.due(!more);
-        let room = || match &self.work {
-            Work::Encode(encoder) if encoder.setup().coding == Coding::Brotli => encoder.spare(batch::MOST as u64),
-            _ => None,
-        };
+        let room = || self.work.gathers()?.spare(batch::MOST as u64);
         if self.batch.add(piece, more && !flush, room) {
             return Ok(Bytes::new());
         }
@@ -282,9 +287,13 @@ impl Running {
         if passes { run() } else { turns.take(is_long, run) }
     }
 
-    /// The app has sent more already, and nobody is to have this piece before.
+    /// The app has sent more already. Asked where something follows from it: it is a call of the kernel.
     fn more_waits(&self) -> bool {
-        let asks = !matches!(self.work, Work::Pass) && self.flush != FlushRule::EveryChunk;
+        let asks = match self.flush {
+            FlushRule::EveryChunk => false,
+            FlushRule::WhenDrained => true,
+            FlushRule::Never => self.work.gathers().is_some(),
+        };
         asks && self.wire.is_some_and(|wire| !wire.is_drained())
     }
 }

@@ -6,16 +6,7 @@ use std::process::Command;
 
 #[test]
 fn what_the_config_maps_hold_is_right() {
-    let directory = Directory::new("manifests");
-    let mut seen = 0;
-    for manifest in files("conf/kubernetes", "yaml") {
-        let text = std::fs::read_to_string(&manifest).expect("it can be read");
-        for held in literals(&text, "vacpack.toml") {
-            right(&directory.file(&format!("{seen}.toml"), &held), &manifest);
-            seen += 1;
-        }
-    }
-    assert!(seen >= 3, "{seen}");
+    every_literal_is_right("manifests", files("conf/kubernetes", "yaml"), "vacpack.toml");
 }
 
 #[test]
@@ -29,16 +20,11 @@ fn what_config_maps_are_generated_from_is_right() {
 
 #[test]
 fn what_the_charts_are_given_is_right() {
-    let directory = Directory::new("charts");
-    let mut seen = 0;
-    for values in files("conf/helm", "yaml").into_iter().chain(files("tests/static/charts", "yaml")) {
-        let text = std::fs::read_to_string(&values).expect("it can be read");
-        for held in literals(&text, "config") {
-            right(&directory.file(&format!("{seen}.toml"), &held), &values);
-            seen += 1;
-        }
-    }
-    assert!(seen >= 3, "{seen}");
+    every_literal_is_right(
+        "charts",
+        [files("conf/helm", "yaml"), files("tests/static/charts", "yaml")].concat(),
+        "config",
+    );
 }
 
 #[test]
@@ -53,6 +39,20 @@ fn alerts_ask_for_metrics_that_there_are() {
     for metric in asked {
         assert!(documented.contains(&format!("| `{metric}` |")), "{metric}");
     }
+}
+
+/// Of each of the files what is written out under `key`, and there are some.
+fn every_literal_is_right(name: &str, files: Vec<PathBuf>, key: &str) {
+    let directory = Directory::new(name);
+    let mut seen = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("it can be read");
+        for held in literals(&text, key) {
+            right(&directory.file(&format!("{seen}.toml"), &held), &file);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
 }
 
 /// Neither a problem nor a warning.

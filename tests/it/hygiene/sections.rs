@@ -32,17 +32,22 @@ fn hears_why(frames: &mut Frames) -> bool {
     said.is_some_and(|said| said.payload[7] == 11)
 }
 
+/// Whatever is begun, on a connection of its own.
+fn each_ends_its_connection(vacpack: &Vacpack, connect: impl Fn() -> Frames) {
+    for (number, (name, bytes)) in (1u32..).zip(begun()) {
+        let mut frames = connect();
+        frames.send(&bytes);
+        assert!(hears_why(&mut frames), "{name}");
+        until(name, || (met(vacpack) == f64::from(number)).then_some(()));
+    }
+}
+
 #[test]
 fn a_head_that_is_left_unfinished_ends_its_connection() {
     let origin = Origin::start();
     origin.serve("/", Answer::html("page"));
     let vacpack = Vacpack::with(&origin, SOON);
-    for (number, (name, bytes)) in (1u32..).zip(begun()) {
-        let mut frames = Frames::connect(vacpack.address());
-        frames.send(&bytes);
-        assert!(hears_why(&mut frames), "{name}");
-        until(name, || (met(&vacpack) == f64::from(number)).then_some(()));
-    }
+    each_ends_its_connection(&vacpack, || Frames::connect(vacpack.address()));
 }
 
 #[test]
@@ -52,13 +57,9 @@ fn a_head_that_is_left_unfinished_over_tls_ends_its_connection() {
     let authority = Authority::new("sections");
     let certificate = authority.directory("tls", &["site.test"]);
     let vacpack = Vacpack::with(&origin, &format!("{SOON}listen.tls.certificates = {certificate:?}"));
-    let connect = || Frames::secured(vacpack.address(), "site.test", authority.client(&["h2"], None));
-    for (number, (name, bytes)) in (1u32..).zip(begun()) {
-        let mut frames = connect();
-        frames.send(&bytes);
-        assert!(hears_why(&mut frames), "{name}");
-        until(name, || (met(&vacpack) == f64::from(number)).then_some(()));
-    }
+    each_ends_its_connection(&vacpack, || {
+        Frames::secured(vacpack.address(), "site.test", authority.client(&["h2"], None))
+    });
 }
 
 #[test]
