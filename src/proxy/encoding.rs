@@ -17,10 +17,7 @@ use pingora::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora::{Error, ErrorType};
 
 use crate::cache::BodyFacts;
-use crate::encode::{
-    Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Recoder, Reservation, Target, TranscodeError,
-    USUAL_RATIO,
-};
+use crate::encode::{Admission, BodyEncoder, CodecError, DecodeError, FlushRule, Padding, Reservation, TranscodeError};
 use crate::header::coding::Source;
 use crate::header::{Coding, Edit};
 use crate::metrics::Transcoding;
@@ -30,6 +27,7 @@ use super::batch::{self, Batch};
 use super::edit::apply_to;
 use super::identity::Identity;
 use super::turn::Turns;
+use super::work::Work;
 
 /// What is to be done with one response body.
 pub struct Job {
@@ -79,16 +77,6 @@ struct Running {
     batch: Batch,
     received: u64,
     ended: bool,
-}
-
-/// Decoders run at 0.4 to 1 GB/s.
-const LONG_DECODING: usize = 512 << 10;
-
-/// The codecs that run.
-enum Work {
-    Pass,
-    Encode(Box<BodyEncoder>),
-    Recode(Source, Box<Recoder>),
 }
 
 impl Encoding {
@@ -141,100 +129,6 @@ impl Encoding {
             output: encoder.output_bytes(),
             busy: encoder.busy(),
         })
-    }
-}
-
-impl Work {
-    fn new(
-        encoder: Option<BodyEncoder>,
-        source: Option<Source>,
-        decoder: Option<Reservation>,
-        keeps: bool,
-    ) -> pingora::Result<Self> {
-        let Some(source) = source else {
-            return Ok(encoder.map_or(Self::Pass, |encoder| Self::Encode(Box::new(encoder))));
-        };
-        let target = match encoder {
-            Some(encoder) => Target::Coded(Box::new(encoder)),
-            None if keeps => Target::AsItCame,
-            None => Target::Identity,
-        };
-        let recoder = Recoder::new(source, target)
-            .map_err(|error| Error::because(ErrorType::InternalError, "starting a decoder", error))?;
-        Ok(Self::Recode(
-            source,
-            Box::new(match decoder {
-                Some(reservation) => recoder.admitted(reservation),
-                None => recoder,
-            }),
-        ))
-    }
-
-    fn recoder(&self) -> Option<(Source, &Recoder)> {
-        match self {
-            Self::Recode(source, recoder) => Some((*source, recoder)),
-            Self::Pass | Self::Encode(_) => None,
-        }
-    }
-
-    fn encoder(&self) -> Option<&BodyEncoder> {
-        match self {
-            Self::Pass => None,
-            Self::Encode(encoder) => Some(encoder),
-            Self::Recode(_, recoder) => recoder.encoder(),
-        }
-    }
-
-    /// The encoder, if pieces wait for each other before it.
-    fn gathers(&self) -> Option<&BodyEncoder> {
-        match self {
-            Self::Encode(encoder) if encoder.setup().coding == Coding::Brotli => Some(encoder),
-            _ => None,
-        }
-    }
-
-    fn push(&mut self, piece: Bytes, flush: bool, identity: &mut Identity) -> Result<Bytes, TranscodeError> {
-        match self {
-            Self::Pass => {
-                identity.see(&piece);
-                Ok(piece)
-            }
-            Self::Encode(encoder) => {
-                identity.see(&piece);
-                Ok(encoder.push(&piece, flush)?)
-            }
-            Self::Recode(_, recoder) => recoder.push(piece, flush, |bytes| identity.see(bytes)),
-        }
-    }
-
-    fn finish(&mut self) -> Result<Option<Bytes>, TranscodeError> {
-        match self {
-            Self::Pass => Ok(None),
-            Self::Encode(encoder) => Ok(encoder.finish()?),
-            Self::Recode(_, recoder) => recoder.finish(),
-        }
-    }
-
-    /// Whether a piece of so many bytes, or the end where it is 0, keeps the thread for about a millisecond or more.
-    fn is_long_turn(&self, piece: usize) -> bool {
-        match self {
-            Self::Pass => false,
-            Self::Encode(encoder) => encoder.setup().is_long_turn(piece),
-            Self::Recode(_, recoder) => {
-                let identity = piece * USUAL_RATIO as usize;
-                let encodes = |encoder: &BodyEncoder| encoder.setup().is_long_turn(identity);
-                identity >= LONG_DECODING || recoder.encoder().is_some_and(encodes)
-            }
-        }
-    }
-
-    /// The body that goes out is not, byte for byte, the one that comes in.
-    fn changes_bytes(&self) -> bool {
-        match self {
-            Self::Pass => false,
-            Self::Encode(_) => true,
-            Self::Recode(_, recoder) => recoder.changes_bytes(),
-        }
     }
 }
 

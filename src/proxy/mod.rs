@@ -61,6 +61,7 @@ mod tally;
 mod trace;
 mod turn;
 mod unchunked;
+mod work;
 mod wrapped;
 
 pub use announced::Announcers;
