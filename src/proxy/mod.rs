@@ -474,6 +474,17 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        _context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        respond::announce(session, body.as_ref(), end);
+        Ok(None)
+    }
+
     /// Nothing was sent yet, so any request may try again.
     fn fail_to_connect(
         &self,

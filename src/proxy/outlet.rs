@@ -1,5 +1,5 @@
-//! A client's HTTP/1 connection, and the heads that go out on it: each keeps the `Date` it has, and leaves with the first
-//! bytes of its body.
+//! A client's HTTP/1 connection, and what goes out on it: each head keeps the `Date` it has, and leaves with the first bytes
+//! of its body, which leave with its end where that is known.
 //!
 //! RFC 9110, section 6.6.1: `Date` is when the message originated, and only a missing one is for a proxy to add. The
 //! platform writes the present time over every other as it sends, which takes the time a response spent in the store
@@ -7,9 +7,11 @@
 //! switch for that. But both are as long as each other, so that the bytes can be exchanged on their way out: whoever
 //! finishes a head says which date is due, and the next head that is written gets it.
 //!
-//! The platform writes a head and a body that is larger than a segment one after the other: two calls of the kernel, two
-//! segments, two wake-ups of the client. Here a head waits for what is written next and goes with it in one call; where
-//! the platform flushes, because the body is not there yet or there is none, it goes at once.
+//! The platform writes a head, a body and the end of its chunks one after the other: three calls of the kernel, three
+//! segments, three wake-ups of the client. Here a head waits for what is written next and goes with it in one call; where
+//! the platform flushes, because the body is not there yet or there is none, it goes at once. It also flushes the head of
+//! chunks that it has in hand. Who knows that it has says so ([`Outlet::expect`]), and the flush waits for them; and with the
+//! last of them goes the end of the body, which the platform writes afterwards, to nobody.
 //!
 //! HTTP/2 packs its heads before they come by here; there the present time is what goes out.
 
@@ -35,7 +37,7 @@ type Date = [u8; 29];
 #[derive(Debug)]
 pub struct Outlet {
     stream: Stream,
-    head: Mutex<Head>,
+    out: Mutex<Out>,
     arrival: HeadArrival,
     /// The first byte of a request, which was waited for.
     ahead: Option<u8>,
@@ -43,7 +45,28 @@ pub struct Outlet {
     told: usize,
 }
 
-/// The head of the response.
+/// What is written directly after what is written now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    #[default]
+    Unknown,
+    /// Some of the body.
+    Body,
+    /// Some of the body, and its end.
+    End,
+}
+
+/// The response that goes out.
+#[derive(Debug, Default)]
+struct Out {
+    head: Head,
+    /// It is framed by chunks.
+    chunked: bool,
+    next: Next,
+    /// So much of the end of its chunks has left.
+    ended: usize,
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Head {
     /// It has left, or is nobody's concern.
@@ -55,10 +78,37 @@ enum Head {
     Held(Vec<u8>, usize),
 }
 
+/// RFC 9112, section 7.1: of a chunk, and of a body without trailers. The platform writes a chunk as its size, its data and
+/// this, in one call.
+const END_OF_CHUNK: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// What is written at a time: a head, a chunk in its three pieces, the last chunk.
+const PIECES: usize = 5;
+
+impl Out {
+    /// Takes the head, if it is what these bytes are.
+    fn take_head(&mut self, bytes: &[u8]) -> bool {
+        let Head::Due(date) = self.head else {
+            return false;
+        };
+        let head = finished(bytes, date);
+        let is_head = head.is_some();
+        self.chunked = head.as_deref().is_some_and(is_chunked);
+        self.head = head.map_or(Head::None, |head| Head::Held(head, 0));
+        is_head
+    }
+
+    /// These are, to their end, the last chunk but one: the last can go with them.
+    fn ends_with(&self, pieces: &[IoSlice<'_>]) -> bool {
+        let is_chunk = matches!(pieces, [_, .., last] if **last == *END_OF_CHUNK);
+        is_chunk && pieces.len() + 2 <= PIECES && self.next == Next::End && self.chunked
+    }
+}
+
 impl Outlet {
     /// `arrival` is told how much is read of a request's head, and ends one that is too long.
     pub fn new(stream: Stream, arrival: HeadArrival) -> Self {
-        Self { stream, head: Mutex::default(), arrival, ahead: None, told: 0 }
+        Self { stream, out: Mutex::default(), arrival, ahead: None, told: 0 }
     }
 
     /// Waits for the first byte of the next request, which stays to be read. False: the client is done.
@@ -84,45 +134,68 @@ impl Outlet {
     /// The next head on this connection keeps this date; None, or what is no date in its one right form: that of the
     /// moment. A connection that is not one of these is left alone.
     pub fn expect_head(connection: Option<&Stream>, kept: Option<&HeaderValue>) {
-        let any: Option<&dyn Any> = connection.map(|stream| stream.as_any());
-        if let Some(outlet) = any.and_then(|any| any.downcast_ref::<Self>()) {
-            *outlet.head.lock() = Head::Due(kept.and_then(fixdate));
+        if let Some(outlet) = Self::of(connection) {
+            let mut out = outlet.out.lock();
+            *out = Out { head: Head::Due(kept.and_then(fixdate)), ..Out::default() };
+        }
+    }
+
+    /// What is written to this connection next, if its head announces chunks. Whoever says so sees to it that it is: a flush
+    /// waits for it.
+    pub fn expect(connection: Option<&Stream>, next: Next) {
+        if let Some(outlet) = Self::of(connection) {
+            outlet.out.lock().next = next;
         }
     }
 
     /// What is said in place of a head that is still whole here: none of it has been seen. False: it has left.
     pub fn replace_head(connection: Option<&Stream>, answer: Vec<u8>) -> bool {
-        let any: Option<&dyn Any> = connection.map(|stream| stream.as_any());
-        let Some(outlet) = any.and_then(|any| any.downcast_ref::<Self>()) else {
+        let Some(outlet) = Self::of(connection) else {
             return false;
         };
-        let mut head = outlet.head.lock();
-        let is_whole = matches!(*head, Head::Held(_, 0));
+        let mut out = outlet.out.lock();
+        let is_whole = matches!(out.head, Head::Held(_, 0));
         if is_whole {
-            *head = Head::Held(answer, 0);
+            *out = Out { head: Head::Held(answer, 0), ..Out::default() };
         }
         is_whole
     }
 
-    /// What of the head is still here goes out, and as much of `bytes` as goes with it: how much of these. None: no head is
-    /// here any more, and nothing of `bytes` went.
-    fn poll_head(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<Option<usize>>> {
-        let Head::Held(head, sent) = self.head.get_mut() else {
-            return Poll::Ready(Ok(None));
-        };
+    fn of(connection: Option<&Stream>) -> Option<&Self> {
+        let any: &dyn Any = connection?.as_any();
+        any.downcast_ref()
+    }
+
+    /// What of the head is still here goes out, and as much of `pieces` as goes with it: how much of these.
+    fn poll_together(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let out = self.out.get_mut();
+        let last = out.ends_with(pieces).then_some(LAST_CHUNK);
+        let asked: usize = pieces.iter().take(PIECES - 1).map(|piece| piece.len()).sum();
         loop {
-            let left = &head[*sent..];
-            let pieces = [IoSlice::new(left), IoSlice::new(bytes)];
-            let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces))?;
-            if count == 0 {
+            let left = match &out.head {
+                Head::Held(head, sent) => &head[*sent..],
+                _ => &[],
+            };
+            let held = left.len();
+            if held + asked == 0 {
+                out.head = Head::None;
+                return Poll::Ready(Ok(0));
+            }
+            let mut all = [IoSlice::new(&[]); PIECES];
+            let each = [left].into_iter().chain(pieces.iter().map(|piece| &**piece)).chain(last);
+            all.iter_mut().zip(each).for_each(|(place, piece)| *place = IoSlice::new(piece));
+            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &all))?;
+            if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let Some(with_it) = count.checked_sub(left.len()) else {
-                *sent += count;
-                continue;
-            };
-            *self.head.get_mut() = Head::None;
-            return Poll::Ready(Ok(Some(with_it).filter(|with_it| *with_it > 0)));
+            if let Some(with_it) = written.checked_sub(held).filter(|with_it| *with_it > 0) {
+                out.head = Head::None;
+                out.ended = with_it.saturating_sub(asked);
+                return Poll::Ready(Ok(with_it.min(asked)));
+            }
+            if let Head::Held(_, sent) = &mut out.head {
+                *sent += written;
+            }
         }
     }
 }
@@ -146,28 +219,26 @@ fn finished(bytes: &[u8], date: Option<Date>) -> Option<Vec<u8>> {
 
 /// Where a head has the value of its `Date`.
 fn position(head: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"\r\ndate: ";
-
-    let at = head.windows(NAME.len()).position(|window| window.eq_ignore_ascii_case(NAME))? + NAME.len();
+    let at = behind(head, b"\r\ndate: ")?;
     // Nothing is exchanged for what is not as long.
     head[at..].get(size_of::<Date>()..)?.starts_with(b"\r\n").then_some(at)
 }
 
+/// RFC 9112, sections 6.1 and 6.3: chunks follow; as the platform and we write it.
+fn is_chunked(head: &[u8]) -> bool {
+    let status = head.get(b"HTTP/1.1 ".len()..).and_then(|rest| rest.first_chunk::<3>());
+    let has_body = status.is_some_and(|status| status[0] != b'1' && ![*b"204", *b"304"].contains(status));
+    has_body && behind(head, b"\r\ntransfer-encoding: chunked\r\n").is_some()
+}
+
+/// Where the first of these goes on, whatever its case.
+fn behind(head: &[u8], text: &[u8]) -> Option<usize> {
+    head.windows(text.len()).position(|window| window.eq_ignore_ascii_case(text)).map(|at| at + text.len())
+}
+
 impl AsyncWrite for Outlet {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if let Head::Due(date) = *this.head.get_mut() {
-            let head = finished(bytes, date);
-            let is_head = head.is_some();
-            *this.head.get_mut() = head.map_or(Head::None, |head| Head::Held(head, 0));
-            if is_head {
-                return Poll::Ready(Ok(bytes.len()));
-            }
-        }
-        match ready!(this.poll_head(cx, bytes))? {
-            Some(count) => Poll::Ready(Ok(count)),
-            None => Pin::new(&mut this.stream).poll_write(cx, bytes),
-        }
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -176,11 +247,19 @@ impl AsyncWrite for Outlet {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if *this.head.get_mut() == Head::None {
-            return Pin::new(&mut this.stream).poll_write_vectored(cx, pieces);
+        let out = this.out.get_mut();
+        let Some(first) = pieces.iter().find(|piece| !piece.is_empty()) else {
+            return Poll::Ready(Ok(0));
+        };
+        if out.take_head(first) {
+            return Poll::Ready(Ok(first.len()));
         }
-        let first = pieces.iter().find(|piece| !piece.is_empty());
-        Pin::new(this).poll_write(cx, first.map_or(&[], |piece| piece))
+        if out.ended > 0 {
+            let left_before = out.ended.min(first.len());
+            out.ended -= left_before;
+            return Poll::Ready(Ok(left_before));
+        }
+        this.poll_together(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -189,13 +268,17 @@ impl AsyncWrite for Outlet {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_head(cx, &[]))?;
+        let out = this.out.get_mut();
+        if out.chunked && out.next != Next::Unknown && matches!(out.head, Head::Held(..)) {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.poll_together(cx, &[]))?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_head(cx, &[]))?;
+        ready!(this.poll_together(cx, &[]))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
@@ -232,6 +315,7 @@ answer_by_stream!(Outlet);
 
 #[cfg(test)]
 mod tests {
+    use bytes::{Buf, Bytes};
     use proptest::prelude::*;
     use tokio::io::AsyncWriteExt;
 
@@ -314,6 +398,68 @@ mod tests {
         });
     }
 
+    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    /// As the platform writes it: what it has in hand, of which it says so before the first of it.
+    async fn respond(connection: &mut Stream, head: &[u8], hands: &[Vec<Vec<u8>>], says: bool) {
+        Outlet::expect_head(Some(connection), None);
+        for (at, chunks) in hands.iter().enumerate() {
+            let is_last = at + 1 == hands.len();
+            if says && chunks.iter().any(|chunk| !chunk.is_empty()) {
+                Outlet::expect(Some(connection), if is_last { Next::End } else { Next::Body });
+            }
+            if at == 0 {
+                connection.write_all(head).await.unwrap();
+                connection.flush().await.unwrap();
+            }
+            // It writes what it has in hand as one.
+            let chunk = chunks.concat();
+            if !chunk.is_empty() {
+                let size = format!("{:X}\r\n", chunk.len());
+                let mut pieces = Bytes::from(size).chain(&chunk[..]).chain(&b"\r\n"[..]);
+                connection.write_all_buf(&mut pieces).await.unwrap();
+                connection.flush().await.unwrap();
+            }
+        }
+        if is_chunked(head) {
+            connection.write_all(LAST_CHUNK).await.unwrap();
+        }
+        connection.flush().await.unwrap();
+    }
+
+    #[test]
+    fn a_body_that_is_in_hand_goes_with_its_head_and_its_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (near, mut far) = tokio::io::duplex(1000);
+            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+            let whole = [CHUNKED, b"3\r\nabc\r\n0\r\n\r\n"].concat();
+            for _ in 0..2 {
+                respond(&mut connection, CHUNKED, &[vec![b"ab".to_vec(), b"c".to_vec()]], true).await;
+                let mut arrived = [0; 1000];
+                let count = far.read(&mut arrived).await.unwrap();
+                assert_eq!(arrived[..count], whole, "in one piece");
+            }
+        });
+    }
+
+    #[test]
+    fn a_flush_is_heeded_where_the_body_is_not_in_hand() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (near, mut far) = tokio::io::duplex(1000);
+            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+            // Of the response before.
+            Outlet::expect(Some(&connection), Next::End);
+            Outlet::expect_head(Some(&connection), None);
+            connection.write_all(CHUNKED).await.unwrap();
+            connection.flush().await.unwrap();
+            let mut arrived = [0; 1000];
+            let count = far.read(&mut arrived).await.unwrap();
+            assert_eq!(arrived[..count], *CHUNKED);
+        });
+    }
+
     #[test]
     fn what_has_no_date_of_that_length_goes_as_it_is() {
         for bytes in [
@@ -352,6 +498,31 @@ mod tests {
             writes.extend(pieces.iter().map(|(piece, flush)| (piece.as_slice(), *flush)));
             let all: Vec<u8> = writes[1..].iter().flat_map(|(piece, _)| piece.iter().copied()).collect();
             prop_assert_eq!(written(&writes, Some(&KEPT), takes), [EXCHANGED, &all].concat());
+        }
+
+        #[test]
+        fn what_goes_together_is_what_would_have_gone_alone(
+            takes in 1usize..200,
+            responses in prop::collection::vec((
+                any::<bool>(),
+                prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3), 1..4),
+            ), 1..4),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let sent = |says: bool| runtime.block_on(async {
+                let (near, mut far) = tokio::io::duplex(takes);
+                let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+                let mut arrived = Vec::new();
+                let write = async {
+                    for (chunked, hands) in &responses {
+                        respond(&mut connection, if *chunked { CHUNKED } else { HEAD }, hands, says).await;
+                    }
+                    AsyncWriteExt::shutdown(&mut connection).await.unwrap();
+                };
+                tokio::join!(write, far.read_to_end(&mut arrived)).1.unwrap();
+                arrived
+            });
+            prop_assert_eq!(sent(true), sent(false));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use bytes::Bytes;
 use http::header::{
     AGE, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, VIA,
 };
@@ -14,7 +15,7 @@ use super::Proxy;
 use super::context::{Answer, Context};
 use super::edit::apply_to;
 use super::failure::Failure;
-use super::outlet::Outlet;
+use super::outlet::{Next, Outlet};
 use super::{forward, overload};
 use crate::cdn;
 use crate::header::{CacheStatus, Forward, Vary, cache_status::CACHE_STATUS};
@@ -85,7 +86,7 @@ impl Proxy {
                 Ok(head) => {
                     // RFC 9110, section 9.3.2: none to HEAD. HTTP/2 would break the stream off.
                     let told = if session.req_header().method == Method::HEAD { "" } else { failure.explanation() };
-                    let body = bytes::Bytes::from_static(told.as_bytes());
+                    let body = Bytes::from_static(told.as_bytes());
                     if let Err(error) = session.write_error_response(head, body).await {
                         tracing::debug!(%error, "the client left before it heard of a failure");
                     }
@@ -95,6 +96,15 @@ impl Proxy {
         }
         status.as_u16()
     }
+}
+
+/// A piece of body is about to be written, and if it is the last then the end of it: they go together.
+pub(super) fn announce(session: &Session, body: Option<&Bytes>, end: bool) {
+    // The platform writes neither an empty piece nor, whatever there is, a body in answer to HEAD.
+    if body.is_none_or(Bytes::is_empty) || session.req_header().method == Method::HEAD {
+        return;
+    }
+    Outlet::expect(session.as_downstream().stream(), if end { Next::End } else { Next::Body });
 }
 
 /// The head of the answer to a request that failed.

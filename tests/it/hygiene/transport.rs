@@ -2,6 +2,8 @@
 
 use crate::harness::payload::page;
 use crate::harness::{Answer, Call, Directory, Framing, Origin, Vacpack};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 #[test]
 fn an_app_behind_a_unix_socket_is_served_as_any_other() {
@@ -71,6 +73,37 @@ fn a_kept_client_connection_serves_every_kind_of_answer() {
             }
             assert_eq!(client.ask(&Call::get("/none").accepting(coding)).status, 204);
         }
+    }
+}
+
+#[test]
+fn a_coded_answer_whose_body_is_there_leaves_with_its_head_and_its_end() {
+    let content = page(3000);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", content.len());
+    let origin = Origin::start();
+    origin.serve("/", Answer::raw([head.as_bytes(), &content].concat()));
+    let vacpack = Vacpack::before(&origin);
+    for coding in ["br", "zstd", "gzip"] {
+        let mut client = TcpStream::connect(vacpack.address()).expect("it listens");
+        write!(client, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n").expect("sent");
+        let mut piece = [0; 8192];
+        let count = client.read(&mut piece).expect("an answer");
+        assert!(piece.starts_with(b"HTTP/1.1 200 OK\r\n"), "{coding}");
+        assert!(piece[..count].ends_with(b"\r\n0\r\n\r\n"), "{coding}: the first {count} bytes are all");
+    }
+}
+
+#[test]
+fn a_304_in_place_of_a_body_that_is_there_does_not_wait_for_it() {
+    let content = page(3000);
+    let fields = "Content-Type: text/html\r\nCache-Control: no-store\r\nETag: \"v1\"";
+    let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n", content.len());
+    let origin = Origin::start();
+    origin.serve("/", Answer::raw([head.as_bytes(), &content].concat()));
+    for coding in ["identity", "br"] {
+        let vacpack = Vacpack::before(&origin);
+        let answer = vacpack.ask(&Call::get("/").accepting(coding).field("If-None-Match", "\"v1\""));
+        assert_eq!(answer.status, 304, "{coding}");
     }
 }
 
