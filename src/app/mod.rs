@@ -146,7 +146,7 @@ fn build(config: Config, started: Option<Started>) -> Result<Running, AppError> 
         memory,
         encoders: encoders.clone(),
         pressure: pressure.clone(),
-        turns: Arc::new(Turns::new(config.runtime.workers * TURNS)),
+        turns: Arc::new(Turns::new(config.runtime.workers * TURNS, metrics.clone())),
         predictor,
         lock: memory,
         metrics: metrics.clone(),

@@ -3,6 +3,8 @@
 //! The window follows the body, so that a small page does not pay for clearing large tables, and is capped so that no
 //! live encoder outgrows a few MiB. The figures behind each constant are in the essay of [`super`].
 
+use std::time::Duration;
+
 use crate::header::Coding;
 
 /// How hard live responses are compressed.
@@ -193,11 +195,12 @@ impl Setup {
         if self.level <= 4 { 64 << 10 } else { usize::MAX }
     }
 
-    /// Whether a turn over so much input takes about half a millisecond or more: of the slow levels each may, as what was
-    /// collected before is then searched as well.
-    pub fn is_long_turn(&self, input: usize) -> bool {
+    /// About how long a turn over so much input takes. Of the slow levels each may take long, as what was collected before
+    /// is then searched as well.
+    pub fn cost(&self, input: usize) -> Duration {
         let cost = nanoseconds(self.coding, self.level);
-        cost >= SLOW || cost * input >= 500_000
+        let searched = if cost >= SLOW { input.max(BLOCK) } else { input };
+        Duration::from_nanos((cost * searched) as u64)
     }
 
     /// After so much input a brotli metablock is ended.
@@ -229,7 +232,9 @@ impl Setup {
     }
 }
 
-/// At this cost a byte, a block of 64 KiB takes two milliseconds.
+/// What a codec collects before it searches it.
+const BLOCK: usize = 64 << 10;
+/// At this cost a byte, a block takes two milliseconds.
 const SLOW: usize = 32;
 
 /// What a byte of text or markup costs: measured with 1 MB of law text and 2 MB of HTML, the dearer of the two.
@@ -374,19 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_long_by_its_input_or_by_its_level() {
-        let long = |coding, live, input| setup(coding, live, None).is_long_turn(input);
+    fn a_turn_takes_long_by_its_input_or_by_its_level() {
+        let turn = |coding, live, input| setup(coding, live, None).cost(input).as_micros();
         for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
-            assert!(!long(coding, Live::Auto, 16 << 10), "{coding:?}");
+            assert!(turn(coding, Live::Auto, 16 << 10) < 500, "{coding:?}");
+            assert!(turn(coding, fixed(1), 64 << 10) < 500, "{coding:?}");
+            // As much as is read from the app at a time.
+            assert!((500..1200).contains(&turn(coding, Live::Auto, 64 << 10)), "{coding:?}");
             // Level 9 of any coding may search what it had before.
-            assert!(long(coding, fixed(9), 1), "{coding:?}");
-            assert!(!long(coding, fixed(1), 64 << 10), "{coding:?}");
+            assert!(turn(coding, fixed(9), 1) > 1200, "{coding:?}");
         }
-        // As much as is read from the app at a time.
-        assert!(long(Coding::Brotli, Live::Auto, 64 << 10));
-        assert!(long(Coding::Gzip, Live::Auto, 64 << 10));
-        assert!(long(Coding::Zstd, Live::Auto, 64 << 10));
-        assert!(long(Coding::Brotli, fixed(6), 1));
+        assert_eq!(turn(Coding::Identity, Live::Auto, 64 << 10), 0);
     }
 
     #[test]

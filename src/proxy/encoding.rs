@@ -26,7 +26,7 @@ use crate::upstream::Wire;
 use super::batch::{self, Batch};
 use super::edit::apply_to;
 use super::identity::Identity;
-use super::turn::Turns;
+use super::turn::{Course, Turns};
 use super::work::Work;
 
 /// What is to be done with one response body.
@@ -72,7 +72,7 @@ struct Running {
     flush: FlushRule,
     wire: Option<Wire>,
     drops_trailers: bool,
-    turns: Arc<Turns>,
+    course: Course,
     identity: Identity,
     batch: Batch,
     received: u64,
@@ -92,7 +92,7 @@ impl Encoding {
             flush: job.flush,
             wire: job.wire,
             drops_trailers: job.drops_trailers,
-            turns: self.turns.clone(),
+            course: Course::new(self.turns.clone()),
             identity: Identity::new(job.facts),
             batch: Batch::default(),
             received: 0,
@@ -139,10 +139,11 @@ impl Running {
             return Ok(Bytes::new());
         }
         self.received += piece.len() as u64;
-        let more = !end && self.more_waits();
+        let stays = self.course.stays(self.work.cost(self.batch.length() + piece.len()));
+        let more = !end && self.more_waits(stays);
         let flush = !end && self.flush.due(!more);
         let room = || self.work.gathers()?.spare(batch::MOST as u64);
-        if self.batch.add(piece, more && !flush, room) {
+        if self.batch.add(piece, more && !flush && !stays, room) {
             return Ok(Bytes::new());
         }
         let coded = if end { self.end() } else { self.turn(flush, false) };
@@ -162,8 +163,8 @@ impl Running {
 
     /// What came goes through the codecs, and the end of the body behind it if it `ends`.
     fn turn(&mut self, flush: bool, ends: bool) -> Result<Option<Bytes>, TranscodeError> {
-        let Self { work, identity, batch, turns, .. } = self;
-        let is_long = work.is_long_turn(batch.length());
+        let Self { work, identity, batch, course, .. } = self;
+        let expected = work.cost(batch.length());
         let passes = matches!(work, Work::Pass);
         let mut run = || {
             let mut coded = Bytes::new();
@@ -178,15 +179,15 @@ impl Running {
                 None => Some(coded).filter(|coded| !coded.is_empty()),
             })
         };
-        if passes { run() } else { turns.take(is_long, run) }
+        if passes { run() } else { course.take(expected, run) }
     }
 
     /// The app has sent more already. Asked where something follows from it: it is a call of the kernel.
-    fn more_waits(&self) -> bool {
+    fn more_waits(&self, stays: bool) -> bool {
         let asks = match self.flush {
             FlushRule::EveryChunk => false,
             FlushRule::WhenDrained => true,
-            FlushRule::Never => self.work.gathers().is_some(),
+            FlushRule::Never => !stays && self.work.gathers().is_some(),
         };
         asks && self.wire.is_some_and(|wire| !wire.is_drained())
     }
