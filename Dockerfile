@@ -15,13 +15,13 @@ RUN command -v cmake >/dev/null || { \
     }
 WORKDIR /src
 COPY . .
-# glibc linked statically. That holds for the program but not for procedural macros, which are libraries: naming
-# the target, though it is this machine's own, keeps the flag away from them.
+# glibc linked statically, besides what .cargo/config.toml says. That holds for the program but not for procedural macros,
+# which are libraries: naming the target, though it is this machine's own, keeps the flag away from them.
 # The cache holds compiled dependencies only as long as their sources are the same; our own are newer by the touch.
 RUN --mount=type=cache,target=/src/target \
     touch src/lib.rs src/main.rs \
-    && RUSTFLAGS="-C target-feature=+crt-static" \
-       cargo build --release --locked --bin vacpack --target "$(rustc --print host-tuple)" \
+    && cargo build --release --locked --bin vacpack --target "$(rustc --print host-tuple)" \
+       --config 'target."cfg(unix)".rustflags = ["-C", "target-feature=+crt-static"]' \
     && cp "target/$(rustc --print host-tuple)/release/vacpack" /vacpack
 
 FROM ${RUNTIME_IMAGE}
