@@ -178,7 +178,10 @@ impl Outlet {
             };
             let held = left.len();
             if held + asked == 0 {
-                out.head = Head::None;
+                // One that is due still is.
+                if matches!(out.head, Head::Held(..)) {
+                    out.head = Head::None;
+                }
                 return Poll::Ready(Ok(0));
             }
             let mut all = [IoSlice::new(&[]); PIECES];
@@ -355,6 +358,7 @@ mod tests {
         let writes = [(HEAD, false), (BODY, false), (HEAD, true)];
         assert_eq!(written(&writes, Some(&KEPT), 1000), [EXCHANGED, BODY, HEAD].concat());
         assert_eq!(written(&writes, None, 1000), [HEAD, BODY, HEAD].concat());
+        assert_eq!(written(&[(b"", true), (HEAD, false)], Some(&KEPT), 1000), EXCHANGED, "a flush is no head");
     }
 
     #[test]
