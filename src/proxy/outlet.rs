@@ -320,7 +320,7 @@ answer_by_stream!(Outlet);
 mod tests {
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
 
     use super::*;
 
@@ -329,12 +329,17 @@ mod tests {
     const EXCHANGED: &[u8] = b"HTTP/1.1 200 OK\r\nX-Date: x\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nAge: 1\r\n\r\n";
     const BODY: &[u8] = b"\r\nDate: Sat, 21 Nov 2026 04:18:40 GMT\r\n\r\n";
 
+    /// A client's connection and the client, who takes so many bytes at a time.
+    fn connected(takes: usize) -> (Stream, DuplexStream) {
+        let (near, far) = tokio::io::duplex(takes);
+        (Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX))), far)
+    }
+
     /// What arrives of these writes, with a flush after those that say so, where so many bytes are taken at a time.
     fn written(writes: &[(&[u8], bool)], kept: Option<&HeaderValue>, takes: usize) -> Vec<u8> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (near, mut far) = tokio::io::duplex(takes);
-            let connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+            let (connection, mut far) = connected(takes);
             Outlet::expect_head(Some(&connection), kept);
             let write = async move {
                 let mut connection = connection;
@@ -361,45 +366,37 @@ mod tests {
         assert_eq!(written(&[(b"", true), (HEAD, false)], Some(&KEPT), 1000), EXCHANGED, "a flush is no head");
     }
 
-    #[test]
-    fn only_a_head_that_is_still_whole_here_is_replaced() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (near, mut far) = tokio::io::duplex(1000);
-            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
-            let replaced = |connection: &Stream| Outlet::replace_head(Some(connection), b"instead".to_vec());
-            assert!(!replaced(&connection), "there is none");
-            Outlet::expect_head(Some(&connection), None);
-            connection.write_all(HEAD).await.unwrap();
-            assert!(replaced(&connection));
-            connection.flush().await.unwrap();
-            assert!(!replaced(&connection), "it has left");
-            AsyncWriteExt::shutdown(&mut connection).await.unwrap();
-            let mut arrived = Vec::new();
-            far.read_to_end(&mut arrived).await.unwrap();
-            assert_eq!(arrived, b"instead");
-        });
+    #[tokio::test]
+    async fn only_a_head_that_is_still_whole_here_is_replaced() {
+        let (mut connection, mut far) = connected(1000);
+        let replaced = |connection: &Stream| Outlet::replace_head(Some(connection), b"instead".to_vec());
+        assert!(!replaced(&connection), "there is none");
+        Outlet::expect_head(Some(&connection), None);
+        connection.write_all(HEAD).await.unwrap();
+        assert!(replaced(&connection));
+        connection.flush().await.unwrap();
+        assert!(!replaced(&connection), "it has left");
+        AsyncWriteExt::shutdown(&mut connection).await.unwrap();
+        let mut arrived = Vec::new();
+        far.read_to_end(&mut arrived).await.unwrap();
+        assert_eq!(arrived, b"instead");
     }
 
-    #[test]
-    fn a_head_waits_for_its_body_and_not_for_more_than_a_flush() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (near, mut far) = tokio::io::duplex(1000);
-            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
-            for flushes in [false, true] {
-                Outlet::expect_head(Some(&connection), None);
-                connection.write_all(HEAD).await.unwrap();
-                let mut arrived = [0; HEAD.len() + BODY.len()];
-                if flushes {
-                    connection.flush().await.unwrap();
-                    assert_eq!(far.read(&mut arrived).await.unwrap(), HEAD.len());
-                } else {
-                    connection.write_all(BODY).await.unwrap();
-                    assert_eq!(far.read(&mut arrived).await.unwrap(), HEAD.len() + BODY.len(), "in one piece");
-                }
+    #[tokio::test]
+    async fn a_head_waits_for_its_body_and_not_for_more_than_a_flush() {
+        let (mut connection, mut far) = connected(1000);
+        for flushes in [false, true] {
+            Outlet::expect_head(Some(&connection), None);
+            connection.write_all(HEAD).await.unwrap();
+            let mut arrived = [0; HEAD.len() + BODY.len()];
+            if flushes {
+                connection.flush().await.unwrap();
+                assert_eq!(far.read(&mut arrived).await.unwrap(), HEAD.len());
+            } else {
+                connection.write_all(BODY).await.unwrap();
+                assert_eq!(far.read(&mut arrived).await.unwrap(), HEAD.len() + BODY.len(), "in one piece");
             }
-        });
+        }
     }
 
     const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -431,37 +428,29 @@ mod tests {
         connection.flush().await.unwrap();
     }
 
-    #[test]
-    fn a_body_that_is_in_hand_goes_with_its_head_and_its_end() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (near, mut far) = tokio::io::duplex(1000);
-            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
-            let whole = [CHUNKED, b"3\r\nabc\r\n0\r\n\r\n"].concat();
-            for _ in 0..2 {
-                respond(&mut connection, CHUNKED, &[vec![b"ab".to_vec(), b"c".to_vec()]], true).await;
-                let mut arrived = [0; 1000];
-                let count = far.read(&mut arrived).await.unwrap();
-                assert_eq!(arrived[..count], whole, "in one piece");
-            }
-        });
-    }
-
-    #[test]
-    fn a_flush_is_heeded_where_the_body_is_not_in_hand() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (near, mut far) = tokio::io::duplex(1000);
-            let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
-            // Of the response before.
-            Outlet::expect(Some(&connection), Next::End);
-            Outlet::expect_head(Some(&connection), None);
-            connection.write_all(CHUNKED).await.unwrap();
-            connection.flush().await.unwrap();
+    #[tokio::test]
+    async fn a_body_that_is_in_hand_goes_with_its_head_and_its_end() {
+        let (mut connection, mut far) = connected(1000);
+        let whole = [CHUNKED, b"3\r\nabc\r\n0\r\n\r\n"].concat();
+        for _ in 0..2 {
+            respond(&mut connection, CHUNKED, &[vec![b"ab".to_vec(), b"c".to_vec()]], true).await;
             let mut arrived = [0; 1000];
             let count = far.read(&mut arrived).await.unwrap();
-            assert_eq!(arrived[..count], *CHUNKED);
-        });
+            assert_eq!(arrived[..count], whole, "in one piece");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flush_is_heeded_where_the_body_is_not_in_hand() {
+        let (mut connection, mut far) = connected(1000);
+        // Of the response before.
+        Outlet::expect(Some(&connection), Next::End);
+        Outlet::expect_head(Some(&connection), None);
+        connection.write_all(CHUNKED).await.unwrap();
+        connection.flush().await.unwrap();
+        let mut arrived = [0; 1000];
+        let count = far.read(&mut arrived).await.unwrap();
+        assert_eq!(arrived[..count], *CHUNKED);
     }
 
     #[test]
@@ -514,8 +503,7 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let sent = |says: bool| runtime.block_on(async {
-                let (near, mut far) = tokio::io::duplex(takes);
-                let mut connection: Stream = Box::new(Outlet::new(Box::new(near), HeadArrival::within(u64::MAX)));
+                let (mut connection, mut far) = connected(takes);
                 let mut arrived = Vec::new();
                 let write = async {
                     for (chunked, hands) in &responses {
